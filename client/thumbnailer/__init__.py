@@ -1,0 +1,1 @@
+"""Client of the thumbnailer; knows HTTP only."""

@@ -1,0 +1,275 @@
+"""A job: what it holds, what is valid, and how it may change.
+
+            ┌──────── released, or rescued after its lease ────────┐
+            ▼                                                      │
+  pending ──claim──▶ processing ──finish──▶ complete ──expiry──▶ expired
+                          │     └─────────▶ failed   ──expiry──▶ expired
+                          └ (a claim may also take a processing job whose lease has ended)
+
+A transition is a method of `Job` and gives a `Change`; `JobStore.apply` writes it as one SQL statement that names the
+states it starts from. Nothing else changes a status.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from uuid import UUID, uuid4
+
+from thumbnailer_storage.errors import InvalidJob
+
+MAX_OUTPUTS = 20
+MAX_SIDE = 8192
+MAX_METADATA_BYTES = 4096
+POISON_DEATHS = 5
+"""A job fails as poison after this many deaths that it died alone; the first may have been a neighbour's doing."""
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def final(self) -> bool:
+        """Whether no worker will touch the job any more."""
+        return self not in (Status.PENDING, Status.PROCESSING)
+
+
+class Priority(StrEnum):
+    EXPRESS = "express"
+    STANDARD = "standard"
+    ECONOMY = "economy"
+
+
+class Fit(StrEnum):
+    COVER = "cover"
+    CONTAIN = "contain"
+    PAD = "pad"
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    extension: str
+    media_type: str
+    takes_quality: bool
+
+
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        "jpeg": Format("jpg", "image/jpeg", takes_quality=True),
+        "png": Format("png", "image/png", takes_quality=False),
+        "webp": Format("webp", "image/webp", takes_quality=True),
+        "avif": Format("avif", "image/avif", takes_quality=True),
+        "gif": Format("gif", "image/gif", takes_quality=False),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A picture that was made: output `n` in the order asked, sizes in pixels and bytes."""
+
+    n: int
+    format: str
+    width: int
+    height: int
+    bytes: int
+
+    @property
+    def media_type(self) -> str:
+        return FORMATS[self.format].media_type
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A picture that was asked for; `format` None is PNG where the source has transparency, else JPEG.
+
+    `enlarge` None leaves it to the fit: cover and pad enlarge, contain does not.
+    """
+
+    format: str | None = None
+    width: int = 100
+    height: int = 100
+    fit: Fit = Fit.COVER
+    quality: int | None = None
+    background: str | None = None
+    enlarge: bool | None = None
+    result: Result | None = None
+
+    def __post_init__(self) -> None:
+        if self.format is not None and self.format not in FORMATS:
+            raise InvalidJob(f"format {self.format!r} is unknown: use one of {', '.join(FORMATS)}")
+        for name, side in (("width", self.width), ("height", self.height)):
+            if not 1 <= side <= MAX_SIDE:
+                raise InvalidJob(f"size: {name} {side} is not between 1 and {MAX_SIDE}")
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise InvalidJob(f"quality {self.quality} is not between 1 and 100")
+        if self.quality is not None and self.format is not None and not FORMATS[self.format].takes_quality:
+            raise InvalidJob(f"quality has no meaning for {self.format}: leave it out")
+        if self.background is not None and not re.fullmatch(r"#[0-9a-fA-F]{6}", self.background):
+            raise InvalidJob(f"background {self.background!r} is no colour: write it as #rrggbb")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The image as it came; what it is, is known once a worker has looked into it."""
+
+    bytes: int
+    sha256: str
+    filename: str | None = None
+    format: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one transition writes. Seconds count from the database's clock.
+
+    `attempt` is the fence: only the claim of that number may make the change.
+    `key` tells events of one kind apart: an event of the same kind and key is counted, not written again.
+    """
+
+    event: str
+    starts_from: tuple[Status, ...]
+    to: Status
+    attempt: int
+    code: int
+    message: str
+    key: str = ""
+    delay: float = 0.0
+    death: bool = False
+    missing: bool = False
+    source: Source | None = None
+    results: tuple[Result, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job, as it stands in the record; times are UTC, from the database's clock."""
+
+    id: UUID
+    owner: str
+    source: Source
+    outputs: tuple[Output, ...]
+    priority: Priority = Priority.STANDARD
+    job_class: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    status: Status = Status.PENDING
+    code: int = 202
+    message: str = "The job waits for a worker; ask again in a moment."
+    start: datetime | None = None
+    claimed: datetime | None = None
+    finish: datetime | None = None
+    expires: datetime | None = None
+    attempt: int = 0
+    deaths: int = 0
+    missing_for: float | None = None
+    """Seconds since a worker first found the upload missing."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.outputs) <= MAX_OUTPUTS:
+            raise InvalidJob(f"{len(self.outputs)} outputs asked for: a job makes 1 to {MAX_OUTPUTS}")
+        if not all(isinstance(k, str) and isinstance(v, str) for k, v in self.metadata.items()):
+            raise InvalidJob("metadata holds text only: names and values are strings")
+        if sum(len(k.encode()) + len(v.encode()) for k, v in self.metadata.items()) > MAX_METADATA_BYTES:
+            raise InvalidJob(f"metadata is larger than {MAX_METADATA_BYTES} bytes")
+
+    @classmethod
+    def new(
+        cls,
+        *,
+        owner: str,
+        source: Source,
+        outputs: tuple[Output, ...] = (),
+        priority: Priority = Priority.STANDARD,
+        job_class: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        id: UUID | None = None,  # noqa: A002 - the field's name
+    ) -> Job:
+        """A job that nobody has recorded yet. Asked for nothing, it makes one output of 100x100."""
+        return cls(
+            id=id or uuid4(),
+            owner=owner,
+            source=source,
+            outputs=outputs or (Output(),),
+            priority=priority,
+            job_class=job_class,
+            metadata=metadata or {},
+        )
+
+    @property
+    def queue(self) -> str:
+        """The queue its message goes to: its class where it asks for a kind of machine, else its priority."""
+        return self.job_class or self.priority
+
+    @property
+    def alone(self) -> bool:
+        """Whether it runs with no other job beside it: it may be what killed its last worker."""
+        return self.deaths > 0
+
+    @property
+    def upload_key(self) -> str:
+        return f"uploads/{self.id}"
+
+    def result_key(self, result: Result) -> str:
+        """Where an attempt puts a result: a name of its own for each attempt, so that no name is used twice."""
+        return f"results/{self.id}/{self.attempt}/{result.n}.{FORMATS[result.format].extension}"
+
+    def complete(self, source: Source, results: tuple[Result, ...]) -> Change:
+        return self._finish("completed", Status.COMPLETE, 200, "The thumbnails are ready.", source, results)
+
+    def fail(self, code: int, message: str) -> Change:
+        return self._finish("failed", Status.FAILED, code, message)
+
+    def release(self, reason: str, *, delay: float) -> Change:
+        """Give it back without cost: our own trouble, or a worker that stops."""
+        return self._back("released", reason, key=reason, delay=delay)
+
+    def wait_for_upload(self, *, delay: float) -> Change:
+        """Give it back because its upload is not visible yet; the first time is kept in the record."""
+        reason = "the upload is not visible in the object store yet"
+        return replace(self._back("released", reason, key=reason, delay=delay), missing=True)
+
+    def rescue(self) -> Change:
+        """Take it from a worker that died without a word; fails the job once it has died alone too often."""
+        if self.deaths >= POISON_DEATHS:
+            message = f"{self.deaths + 1} workers died while they held this job: the image is not tried again."
+            return replace(self.fail(500, message), event="poisoned", death=True)
+        return replace(self._back("rescued", "its worker died without a word", key=str(self.deaths)), death=True)
+
+    def _back(self, event: str, reason: str, *, key: str = "", delay: float = 0.0) -> Change:
+        message = f"The job waits for a worker again: {reason}."
+        return Change(event, (Status.PROCESSING,), Status.PENDING, self.attempt, 202, message, key=key, delay=delay)
+
+    def _finish(
+        self,
+        event: str,
+        to: Status,
+        code: int,
+        message: str,
+        source: Source | None = None,
+        results: tuple[Result, ...] = (),
+    ) -> Change:
+        start = (Status.PROCESSING,)
+        return Change(event, start, to, self.attempt, code, message, source=source, results=results)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a job; `count` times between `at` and `last`."""
+
+    at: datetime
+    last: datetime
+    kind: str
+    attempt: int
+    message: str
+    count: int
