@@ -1,0 +1,117 @@
+"""Settings: how every program of ours reads them, and those of the stores.
+
+A settings class is a frozen pydantic model; its field `port` is read from `THUMBNAILER_PORT`. A wrong value, or a
+variable that no program of ours knows, is a `SettingError` at start.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from thumbnailer_storage.errors import SettingError
+
+PREFIX = "THUMBNAILER_"
+
+EVERY_NAME = frozenset(
+    """
+    API_HEALTH_PORT AUTH BODY_SECONDS CHILD_CPU_SECONDS CHILD_MEMORY_MIB CONCURRENCY DATA DATABASE DRAIN_SECONDS GRACE_SECONDS
+    HOST HOUSEKEEPER_HEALTH_PORT HOUSEKEEPING_SECONDS INSECURE_NO_AUTH KEY LEASE_SECONDS LOG_FORMAT LOG_LEVEL MAX_FRAMES
+    MAX_PIXELS MAX_UPLOAD_BYTES MISSING_SECONDS OBJECTS PORT QUEUE QUEUES RESEND_SECONDS SWEEP_SECONDS THREADS URL
+    WORKER_HEALTH_PORT
+    """.split()
+)
+"""The settings of all programs: they may share one environment, so each has to know the others' names.
+
+tests/test_settings.py holds this to the settings classes and to docs/settings.md.
+"""
+
+LINK_VARIABLE = re.compile(r"(SERVICE_(HOST|PORT.*)|PORT(_\d+_(TCP|UDP).*)?)$")
+"""What Kubernetes puts into pods beside a Service named `thumbnailer...`; its `PORT` is an address, ours a number."""
+
+
+class Settings(BaseModel):
+    """What all settings classes share: frozen, and strict about names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load(kind: type[S], environ: Mapping[str, str]) -> S:
+    """The settings of one class from the environment; raises SettingError for the first one that is wrong."""
+    given = {name.removeprefix(PREFIX): value for name, value in environ.items() if name.startswith(PREFIX)}
+    given = {name: value for name, value in given.items() if not is_link_variable(name, value)}
+    refuse_unknown(given)
+    values = {name.lower(): value for name, value in given.items() if name.lower() in kind.model_fields and value != ""}
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise SettingError(describe(error, values)) from None
+
+
+def is_link_variable(name: str, value: str) -> bool:
+    if name == "PORT":
+        return "://" in value
+    return name not in EVERY_NAME and bool(LINK_VARIABLE.search(name))
+
+
+def refuse_unknown(given: Mapping[str, str]) -> None:
+    for name in sorted(given.keys() - EVERY_NAME):
+        near = get_close_matches(name, EVERY_NAME, n=1, cutoff=0.0)[0]
+        raise SettingError(f"{PREFIX}{name} is no setting of ours: did you mean {PREFIX}{near}?")
+
+
+def describe(error: ValidationError, values: Mapping[str, str]) -> str:
+    """One line: the variable, its value with secrets masked, and what is allowed."""
+    first = error.errors()[0]
+    reason = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return reason
+    name = str(first["loc"][0])
+    return f"{PREFIX}{name.upper()} is {masked(values.get(name, ''))!r}: {reason[0].lower()}{reason[1:]}"
+
+
+def masked(value: str) -> str:
+    """The value without the password that an address may hold."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value)
+
+
+class StorageSettings(Settings):
+    """Where records, objects and messages are."""
+
+    data: Path = Field(Path("data"), description="Folder of the embedded stores: the SQLite file and the objects.")
+    database: str = Field(
+        "", description="Address of the records: `sqlite:///path`; by default a file in the data folder."
+    )
+    objects: str = Field(
+        "", description="Address of the images: `file:///path`; by default a folder in the data folder."
+    )
+    queue: str = Field("sql:", description="Address of the queue: `sql:` keeps it in a table of the database.")
+
+    @model_validator(mode="after")
+    def addresses_are_known(self) -> Self:
+        known = {
+            "database": (self.database_url, ("sqlite:///",)),
+            "objects": (self.objects_url, ("file:///",)),
+            "queue": (self.queue, ("sql:",)),
+        }
+        for name, (value, schemes) in known.items():
+            if not value.startswith(schemes):
+                allowed = " or ".join(schemes)
+                raise ValueError(f"{PREFIX}{name.upper()} is {masked(value)!r}: it has to start with {allowed}")
+        return self
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.data.absolute() / 'thumbnailer.db'}"
+
+    @property
+    def objects_url(self) -> str:
+        return self.objects or f"file://{self.data.absolute() / 'objects'}"
