@@ -19,12 +19,14 @@ from thumbnailer_storage.errors import SettingError
 PREFIX = "THUMBNAILER_"
 
 EVERY_NAME = frozenset(
-    """
-    API_HEALTH_PORT AUTH BODY_SECONDS CHILD_CPU_SECONDS CHILD_MEMORY_MIB CONCURRENCY DATA DATABASE DRAIN_SECONDS GRACE_SECONDS
-    HOST HOUSEKEEPER_HEALTH_PORT HOUSEKEEPING_SECONDS INSECURE_NO_AUTH KEY LEASE_SECONDS LOG_FORMAT LOG_LEVEL MAX_FRAMES
-    MAX_PIXELS MAX_UPLOAD_BYTES MISSING_SECONDS OBJECTS PORT QUEUE QUEUES RESEND_SECONDS SWEEP_SECONDS THREADS URL
-    WORKER_HEALTH_PORT
-    """.split()
+    {
+        *("AUTH", "DATA", "DATABASE", "HOST", "INSECURE_NO_AUTH", "KEY", "OBJECTS", "PORT", "QUEUE", "QUEUES", "URL"),
+        *("API_HEALTH_PORT", "HOUSEKEEPER_HEALTH_PORT", "WORKER_HEALTH_PORT", "LOG_FORMAT", "LOG_LEVEL"),
+        *("BODY_SECONDS", "DRAIN_SECONDS", "MAX_UPLOAD_BYTES", "THREADS"),
+        *("CHILD_CPU_SECONDS", "CHILD_MEMORY_MIB", "CONCURRENCY", "GRACE_SECONDS", "LEASE_SECONDS", "MISSING_SECONDS"),
+        *("MAX_FRAMES", "MAX_PIXELS", "SCRATCH"),
+        *("HOUSEKEEPING_SECONDS", "RESEND_SECONDS", "SWEEP_SECONDS"),
+    }
 )
 """The settings of all programs: they may share one environment, so each has to know the others' names.
 
@@ -93,7 +95,7 @@ class StorageSettings(Settings):
     objects: str = Field(
         "", description="Address of the images: `file:///path`; by default a folder in the data folder."
     )
-    queue: str = Field("sql:", description="Address of the queue: `sql:` keeps it in a table of the database.")
+    queue: str = Field("sql:", description="The messages: `sql:` keeps them in a table of the database.")
 
     @model_validator(mode="after")
     def addresses_are_known(self) -> Self:

@@ -10,7 +10,9 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -21,7 +23,6 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     cast,
-    func,
     literal,
 )
 from sqlalchemy.ext.compiler import compiles
@@ -47,7 +48,7 @@ class Moment(TypeDecorator[datetime]):
             return value
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
@@ -62,8 +63,8 @@ class clock(FunctionElement[datetime]):  # noqa: N801 - it reads as the SQL func
     name = "clock"
     inherit_cache = True
 
-    def __init__(self, seconds: float = 0.0) -> None:
-        super().__init__(cast(literal(seconds), String))
+    def __init__(self, seconds: float | ColumnElement[int] = 0.0) -> None:
+        super().__init__(cast(literal(seconds) if isinstance(seconds, int | float) else seconds, String))
 
 
 @compiles(clock, "sqlite")
@@ -79,7 +80,7 @@ def _postgresql_clock(element: clock, compiler: SQLCompiler, **kw: Any) -> str:
 class seconds_since(FunctionElement[float]):  # noqa: N801 - it reads as the SQL function that it is
     """Seconds from a moment in a column until now, by the database's clock."""
 
-    type = func.count().type
+    type = Float()
     name = "seconds_since"
     inherit_cache = True
 
@@ -93,6 +94,9 @@ def _sqlite_seconds(element: seconds_since, compiler: SQLCompiler, **kw: Any) ->
 def _postgresql_seconds(element: seconds_since, compiler: SQLCompiler, **kw: Any) -> str:
     return f"extract(epoch from clock_timestamp() - {compiler.process(element.clauses, **kw)})::float"
 
+
+MESSAGE_LENGTH = 500
+KEY_LENGTH = 200
 
 metadata = MetaData()
 Serial = BigInteger().with_variant(Integer, "sqlite")
@@ -115,7 +119,7 @@ jobs = Table(
     Column("job_class", String(40)),
     Column("queue", String(40), nullable=False),
     Column("code", Integer, nullable=False),
-    Column("message", String(500), nullable=False),
+    Column("message", String(MESSAGE_LENGTH), nullable=False),
     Column("metadata", JSON, nullable=False),
     Column("filename", String(300)),
     Column("source_bytes", BigInteger, nullable=False),
@@ -137,6 +141,8 @@ jobs = Table(
     Column("sends", Integer, nullable=False),
     Column("resend_after", Moment, comment="before that it is not sent again"),
     Index("jobs_of_owner", "owner", "start", "id"),
+    Index("jobs_by_status", "owner", "status"),
+    Index("jobs_by_age", "queue", "status", "start"),
     Index("jobs_by_lease", "status", "lease"),
     Index("jobs_by_sending", "queue", "status", "sent"),
     Index("jobs_by_claim", "queue", "claimed"),
@@ -166,12 +172,14 @@ events = Table(
     Column("id", Serial, primary_key=True),
     Column("job", Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
     Column("kind", String(20), nullable=False),
-    Column("key", String(200), nullable=False, comment="tells events of one kind apart: the same again is counted"),
+    Column(
+        "key", String(KEY_LENGTH), nullable=False, comment="tells events of one kind apart: the same again is counted"
+    ),
     Column("at", Moment, nullable=False),
     Column("last", Moment, nullable=False),
     Column("count", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
-    Column("message", String(500), nullable=False),
+    Column("message", String(MESSAGE_LENGTH), nullable=False),
     UniqueConstraint("job", "kind", "key", name="events_once"),
 )
 

@@ -1,0 +1,48 @@
+"""Objects: what a backend has to do. Keys are names of ours, such as `uploads/<job>`; a key is never used twice."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+CHUNK = 256 * 1024
+"""Bytes that are read or written at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object as it is listed."""
+
+    key: str
+    bytes: int
+    modified: datetime
+
+
+class Objects(Protocol):
+    """One backend. Every method raises ObjectsUnavailable where the store does not answer or refuses us."""
+
+    def put(self, key: str, chunks: Iterable[bytes]) -> int:
+        """Store an object and return its length in bytes: whole, durable and visible at once, or not at all.
+
+        Raises ObjectExists, leaving what is there, where the key is taken; what `chunks` raises passes through.
+        """
+
+    def size(self, key: str) -> int:
+        """Length in bytes; raises ObjectMissing."""
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> Generator[bytes]:
+        """The bytes from `start` on, in chunks; raises ObjectMissing at the call. Close it when done early."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; those that are gone already are no error."""
+
+    def list(self, prefix: str) -> Iterator[Stored]:
+        """Every object whose key begins with the prefix, a folder such as `uploads/`, in no order."""
+
+    def clear_unfinished(self, older: float) -> int:
+        """Remove what puts that never ended left behind `older` seconds ago or before; returns how many."""
+
+    def check(self) -> None:
+        """Raise ObjectsUnavailable where objects could not be stored now."""

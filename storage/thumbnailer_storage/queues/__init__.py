@@ -1,0 +1,59 @@
+"""Queues: what a backend has to do. A message is a job's id and nothing else; the record is the truth about the job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message in somebody's hands; `receipt` belongs to this receive and to no other."""
+
+    queue: str
+    job: UUID
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many messages stand in a queue; approximate on queues that are many machines."""
+
+    waiting: int
+    in_flight: int
+    delayed: int
+
+    @property
+    def empty(self) -> bool:
+        return not (self.waiting or self.in_flight or self.delayed)
+
+
+class Queue(Protocol):
+    """One backend. Every method raises QueueUnavailable (a table's: DatabaseUnavailable) where it does not answer."""
+
+    @property
+    def retention(self) -> float | None:
+        """Seconds after which the queue forgets a message; None: never."""
+
+    def send(self, queue: str, jobs: Iterable[UUID], *, delay: float = 0.0) -> None:
+        """Send a message for each job; it can be received after `delay` seconds."""
+
+    def receive(self, queues: Sequence[str], *, most: int, visibility: float) -> list[Message]:
+        """Up to `most` messages, the earlier queues' first, hidden from others for `visibility` seconds."""
+
+    def extend(self, messages: Iterable[Message], *, visibility: float) -> None:
+        """Hide the messages for `visibility` seconds from now; passes over those that are no longer ours."""
+
+    def release(self, message: Message, *, delay: float) -> None:
+        """Put a message back, to be received after `delay` seconds; nothing where it is no longer ours."""
+
+    def delete(self, message: Message) -> None:
+        """Remove a message; nothing where it is gone or no longer ours."""
+
+    def depth(self, queue: str) -> Depth:
+        """How many messages wait, are in flight and are delayed."""
+
+    def purge(self, queue: str) -> None:
+        """Remove all messages of a queue; the records send them again."""

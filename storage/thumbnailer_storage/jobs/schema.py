@@ -1,0 +1,48 @@
+"""The tables' version: made and brought up to date by `migrate`, looked at by every program when it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, inspect, text
+
+from thumbnailer_storage.errors import SchemaTooNew, SchemaTooOld
+from thumbnailer_storage.jobs.database import Database
+
+REVISIONS = ("0001",)
+"""Every revision in order; the last is the one that this release needs. A test holds it to migrations/versions."""
+
+
+def migrate(database: Database) -> None:
+    """Bring the tables up to date. Safe from several copies at a time: one works, the others wait and find it done."""
+    with database.write() as connection:  # SQLite: BEGIN IMMEDIATE is the lock
+        if not database.embedded:
+            connection.execute(text("SELECT pg_advisory_xact_lock(7462847)"))
+        if revision(connection) in (*REVISIONS[:-1], None):
+            config = Config()
+            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+def check(database: Database) -> None:
+    """Raise SchemaTooOld or SchemaTooNew where the tables do not fit this release."""
+    with database.read() as connection:
+        found = revision(connection)
+    if found == REVISIONS[-1]:
+        return
+    if found is None or found in REVISIONS:
+        raise SchemaTooOld(
+            f"the database's tables are at {found or 'nothing'}, {REVISIONS[-1]} is needed: "
+            "run `thumbnailer-api migrate`"
+        )
+    raise SchemaTooNew(f"the database's tables are at {found}, which this release does not know: update it")
+
+
+def revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)

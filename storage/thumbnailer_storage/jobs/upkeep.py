@@ -1,0 +1,105 @@
+"""The housekeeper's queries. Each batch is taken by one statement, so that several housekeepers share the work."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, or_, select, update
+
+from thumbnailer_storage.jobs.database import Database
+from thumbnailer_storage.jobs.model import Job, Status
+from thumbnailer_storage.jobs.rows import JOB_COLUMNS, to_jobs
+from thumbnailer_storage.jobs.store import sending
+from thumbnailer_storage.jobs.tables import clock, facts, jobs
+
+LATEST_CLAIMS = 100
+"""How many of a queue's claims are looked at to see how far it has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the sweep has to know of a job before it touches an object."""
+
+    status: Status
+    attempt: int
+
+
+class Upkeep:
+    """The records, as the housekeeper uses them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def take_unsent(self, queue: str, *, older: float, most: int) -> list[UUID]:
+        """Pending jobs whose message was never sent, accepted `older` seconds ago or before; marked as sent."""
+        return self._take(queue, [jobs.c.sent.is_(None), jobs.c.start < clock(-older)], most)
+
+    def take_overtaken(self, queue: str, *, longer: float, most: int) -> list[UUID]:
+        """Pending jobs that younger ones of their queue overtook `longer` seconds ago or before; marked as sent."""
+        latest = (
+            select(jobs.c.sent)
+            .where(jobs.c.queue == queue, jobs.c.claimed < clock(-longer))
+            .order_by(jobs.c.claimed.desc())
+            .limit(LATEST_CLAIMS)
+            .subquery()
+        )
+        progress = select(func.max(latest.c.sent)).scalar_subquery()
+        return self._take(queue, [jobs.c.sent < progress, jobs.c.resend_after < clock()], most)
+
+    def take_sent_before(self, queue: str, *, older: float, most: int) -> list[UUID]:
+        """Pending jobs whose message was sent `older` seconds ago or before; marked as sent.
+
+        For a queue that reads empty, and for messages that their queue is about to forget.
+        """
+        return self._take(queue, [jobs.c.sent < clock(-older)], most)
+
+    def _take(self, queue: str, wanted: list[ColumnElement[bool]], most: int) -> list[UUID]:
+        due = or_(jobs.c.not_before.is_(None), jobs.c.not_before <= clock())
+        batch = (
+            select(jobs.c.id)
+            .where(jobs.c.queue == queue, jobs.c.status == Status.PENDING.value, due, *wanted)
+            .order_by(jobs.c.sent, jobs.c.start)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+        )
+        taken = update(jobs).where(jobs.c.id.in_(batch)).values(sending()).returning(jobs.c.id)
+        with self._database.write() as connection:
+            return list(connection.execute(taken).scalars())
+
+    def unsend(self, ids: Collection[UUID]) -> None:
+        """Take back the mark of jobs whose messages could not be sent after all."""
+        with self._database.write() as connection:
+            connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(sent=None))
+
+    def lapsed(self, *, most: int) -> list[Job]:
+        """Processing jobs whose lease has ended."""
+        wanted = (jobs.c.status == Status.PROCESSING.value, jobs.c.lease < clock())
+        with self._database.read() as connection:
+            rows = connection.execute(select(*JOB_COLUMNS).where(*wanted).order_by(jobs.c.lease).limit(most)).all()
+            return to_jobs(connection, rows)
+
+    def standing(self, ids: Collection[UUID]) -> dict[UUID, Standing]:
+        """The status and attempt of those of the jobs that are known."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(jobs.c.id, jobs.c.status, jobs.c.attempt).where(jobs.c.id.in_(ids)))
+            return {row.id: Standing(Status(row.status), row.attempt) for row in rows}
+
+    def queues(self) -> list[str]:
+        """The queues that unfinished jobs belong to."""
+        wanted = select(jobs.c.queue).where(jobs.c.status == Status.PENDING.value).distinct()
+        with self._database.read() as connection:
+            return list(connection.execute(wanted).scalars())
+
+    def identity(self) -> str:
+        """The database's own id, made when its tables were."""
+        with self._database.read() as connection:
+            return str(connection.execute(select(facts.c.value).where(facts.c.name == "id")).scalar_one())
+
+    def now(self) -> datetime:
+        """The database's clock."""
+        with self._database.read() as connection:
+            moment: datetime = connection.execute(select(clock())).scalar_one()
+            return moment

@@ -1,0 +1,175 @@
+"""Objects as files below a directory."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from thumbnailer_storage.errors import ObjectExists, ObjectMissing, ObjectsUnavailable
+from thumbnailer_storage.objects import CHUNK, Stored
+
+KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+"""No part of a key begins with a dot: none can climb out of the directory, or meet the unfinished files."""
+UNFINISHED = ".unfinished"
+
+
+class DirectoryObjects:
+    """A directory on one machine's disk. A put is written beside, synced, and linked to its name."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._unfinished = root / UNFINISHED
+        with trouble_in_our_terms():
+            self._unfinished.mkdir(parents=True, exist_ok=True)
+
+    def put(self, key: str, chunks: Iterable[bytes]) -> int:
+        final = self._path(key)
+        beside = self._unfinished / uuid4().hex
+        try:
+            written = write_synced(beside, chunks)
+            with trouble_in_our_terms():
+                make_parents(final.parent, self._root)
+                link_new(beside, final, key)
+                sync_directory(final.parent)
+            return written
+        finally:
+            with suppress(OSError):
+                beside.unlink()
+
+    def size(self, key: str) -> int:
+        with trouble_in_our_terms(), missing_in_our_terms(key):
+            return self._path(key).stat().st_size
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> Generator[bytes]:
+        with trouble_in_our_terms(), missing_in_our_terms(key):
+            descriptor = os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
+        return read_chunks(descriptor, start, length)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            path = self._path(key)
+            with trouble_in_our_terms(), suppress(FileNotFoundError):
+                path.unlink()
+            with suppress(OSError):  # the folder is not empty, or the top one
+                while path.parent.parent != self._root:
+                    path = path.parent
+                    path.rmdir()
+
+    def list(self, prefix: str) -> Iterator[Stored]:
+        top = self._path(prefix.rstrip("/"))
+        for folder, _, names in os.walk(top):
+            for name in names:
+                path = Path(folder, name)
+                with suppress(FileNotFoundError):  # removed meanwhile
+                    found = path.stat()
+                    modified = datetime.fromtimestamp(found.st_mtime, UTC)
+                    yield Stored(path.relative_to(self._root).as_posix(), found.st_size, modified)
+
+    def clear_unfinished(self, older: float) -> int:
+        removed = 0
+        with trouble_in_our_terms():
+            for path in self._unfinished.iterdir():
+                with suppress(FileNotFoundError):
+                    if path.stat().st_mtime < time.time() - older:
+                        path.unlink()
+                        removed += 1
+        return removed
+
+    def check(self) -> None:
+        with trouble_in_our_terms():
+            probe = self._unfinished / uuid4().hex
+            probe.touch()
+            probe.unlink()
+
+    def _path(self, key: str) -> Path:
+        if not KEY.fullmatch(key):
+            raise ValueError(f"{key!r} is no key of ours")
+        return self._root / key
+
+
+def write_synced(path: Path, chunks: Iterable[bytes]) -> int:
+    """Write a new file and wait until it is on the disk; what `chunks` raises passes through as it is."""
+    written = 0
+    with trouble_in_our_terms():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        for chunk in chunks:
+            with trouble_in_our_terms():
+                written += write_all(descriptor, chunk)
+        with trouble_in_our_terms():
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return written
+
+
+def write_all(descriptor: int, chunk: bytes) -> int:
+    left = memoryview(chunk)
+    while left:
+        left = left[os.write(descriptor, left) :]
+    return len(chunk)
+
+
+def make_parents(folder: Path, root: Path) -> None:
+    """Make the folders of a key durable too: a file is as lost as the entry that leads to it."""
+    if folder == root or folder.is_dir():
+        return
+    make_parents(folder.parent, root)
+    folder.mkdir(exist_ok=True)
+    sync_directory(folder.parent)
+
+
+def link_new(beside: Path, final: Path, key: str) -> None:
+    """Give the file its name, which must be new; a rename would replace what is there."""
+    try:
+        os.link(beside, final)
+    except FileExistsError:
+        raise ObjectExists(f"there is an object {key} already") from None
+
+
+def sync_directory(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_chunks(descriptor: int, start: int, length: int | None) -> Generator[bytes]:
+    try:
+        with trouble_in_our_terms():
+            offset, end = start, os.fstat(descriptor).st_size
+            end = end if length is None else min(end, start + length)
+            while offset < end:
+                chunk = os.pread(descriptor, min(CHUNK, end - offset), offset)
+                if not chunk:
+                    return
+                offset += len(chunk)
+                yield chunk
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def missing_in_our_terms(key: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise ObjectMissing(f"there is no object {key}") from None
+
+
+@contextmanager
+def trouble_in_our_terms() -> Iterator[None]:
+    """A full or failing disk, or a folder that is not ours, is the store's trouble and not the job's."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ObjectsUnavailable(f"the object directory cannot be used: {error.strerror}") from error

@@ -1,0 +1,87 @@
+"""Open the three stores that the settings name."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from thumbnailer_storage.config import StorageSettings
+from thumbnailer_storage.errors import ForeignStore, ObjectExists, SettingError
+from thumbnailer_storage.jobs.database import Database
+from thumbnailer_storage.jobs.store import JobStore
+from thumbnailer_storage.jobs.upkeep import Upkeep
+from thumbnailer_storage.objects import Objects
+from thumbnailer_storage.objects.directory import DirectoryObjects
+from thumbnailer_storage.queues import Queue
+from thumbnailer_storage.queues.sql import SqlQueue
+
+MARKER = "marker"
+"""The object that names the database whose objects these are."""
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "fuse.sshfs", "fuse.glusterfs", "9p", "lustre"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The stores of one process, all wired."""
+
+    settings: StorageSettings
+    database: Database
+    jobs: JobStore
+    upkeep: Upkeep
+    objects: Objects
+    queue: Queue
+
+    def together(self) -> AbstractContextManager[None]:
+        """One transaction for records and messages, where the queue is a table of the same database."""
+        return self.database.together()
+
+    def claim_objects(self) -> None:
+        """Mark the object store as this database's, once; raises ForeignStore where it is another's."""
+        ours = self.upkeep.identity()
+        try:
+            self.objects.put(MARKER, [ours.encode()])
+        except ObjectExists:
+            theirs = b"".join(self.objects.read(MARKER)).decode(errors="replace")
+            if theirs != ours:
+                raise ForeignStore(
+                    f"the object store belongs to database {theirs!r}, this one is {ours!r}: check THUMBNAILER_OBJECTS "
+                    "and THUMBNAILER_DATABASE, or remove the object `marker` if the database was moved on purpose"
+                ) from None
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def open_stores(settings: StorageSettings) -> Stores:
+    """Open the stores; connections are made when they are first used. Raises SettingError, ObjectsUnavailable."""
+    for url in (settings.database_url, settings.objects_url):
+        make_local(Path(url.partition("://")[2].removeprefix("/" if url.startswith("sqlite") else "")))
+    database = Database(settings.database_url)
+    objects = DirectoryObjects(Path(settings.objects_url.removeprefix("file://")))
+    return Stores(settings, database, JobStore(database), Upkeep(database), objects, SqlQueue(database))
+
+
+def make_local(path: Path) -> None:
+    """Make the folder that a store lives in; refuses one that other machines share, where locks do not hold."""
+    folder = path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingError(f"THUMBNAILER_DATA: the folder {folder} cannot be made: {error.strerror}") from error
+    kind = file_system(folder)
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise SettingError(f"THUMBNAILER_DATA: {folder} is on a network file system ({kind}): name a local folder")
+
+
+def file_system(folder: Path) -> str:
+    """The type of the file system that a folder is on, from the mounts of this process; empty where unknown."""
+    try:
+        lines = Path("/proc/self/mounts").read_text().splitlines()
+    except OSError:
+        return ""
+    mounts = {line.split()[1]: line.split()[2] for line in lines}
+    real = folder.resolve()
+    return next((mounts[str(place)] for place in (real, *real.parents) if str(place) in mounts), "")
