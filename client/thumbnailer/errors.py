@@ -1,0 +1,150 @@
+"""What can go wrong between a caller and the service.
+
+ThumbnailerError
+├── InvalidSetting            THUMBNAILER_URL or THUMBNAILER_KEY cannot be used
+├── InvalidOutput             an output is not spelled as format=webp,size=200x200
+├── ServiceUnreachable        no connection: nothing was sent
+├── AnswerLost                the connection broke after that: what was asked for may have happened
+├── NotThumbnailer            something answers, but it is not the service
+├── Problem                   the service says no (RFC 9457)
+│   ├── Unavailable           429, 502, 503, 504: later
+│   ├── ServiceFault          any other 5xx: the service's own fault
+│   ├── NotAllowed            401, 403
+│   ├── NotFound              404
+│   ├── Gone                  410: cancelled or expired
+│   └── Refused               any other 4xx: what was sent, not when
+├── JobFailed                 the job ended without its pictures
+└── TimedOut                  the job goes on; we stopped waiting
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from thumbnailer.models import Job
+
+
+class ThumbnailerError(Exception):
+    """Anything that this package raises on purpose; its text says what to do about it."""
+
+
+class InvalidSetting(ThumbnailerError, ValueError):
+    """A setting cannot be used; the text names it and what is allowed."""
+
+
+class InvalidOutput(ThumbnailerError, ValueError):
+    """An output is not spelled as it should be."""
+
+
+class ServiceUnreachable(ThumbnailerError):
+    """No connection to the service: nothing was sent."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"No connection to {url} ({reason}): is the service running, and is THUMBNAILER_URL right?")
+
+
+class AnswerLost(ThumbnailerError):
+    """The connection broke before the answer was there: what was asked for may have happened."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"The connection to {url} broke before its answer came ({reason}): see thumbnailer list.")
+
+
+class NotThumbnailer(ThumbnailerError):
+    """Something answers at the address, but not as the service does."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"What answers at {url} is not a thumbnailer: is THUMBNAILER_URL right?")
+
+
+class Problem(ThumbnailerError):
+    """The service's own account of why it does not do what was asked (RFC 9457).
+
+    `type` is stable and made for programs, `status` is HTTP's, `retry_after` is in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        status: int,
+        title: str,
+        type: str = "about:blank",  # noqa: A002 - the field's name
+        detail: str = "",
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"{status} {title}" + (f": {detail}" if detail else ""))
+        self.type = type
+        self.title = title
+        self.status = status
+        self.detail = detail
+        self.request_id = request_id
+        self.retry_after = retry_after
+
+
+class Unavailable(Problem):
+    """The service cannot answer now and can later."""
+
+
+class ServiceFault(Problem):
+    """The service failed; its logs tell more under `request_id`."""
+
+
+class NotAllowed(Problem):
+    """The key is missing, unknown, or does not allow this."""
+
+
+class NotFound(Problem):
+    """There is no such job or output, or none that this key may see."""
+
+
+class Gone(Problem):
+    """The job was cancelled or has expired: its pictures are gone."""
+
+
+class Refused(Problem):
+    """What was sent is not acceptable; sending it again will not help."""
+
+
+class JobFailed(ThumbnailerError):
+    """The job ended without its pictures: failed, cancelled or expired."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(f"Job {job.id} is {job.status} ({job.code}): {job.message}")
+        self.job = job
+
+
+class TimedOut(ThumbnailerError):
+    """Nobody waits for the job any more; it goes on."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(f"Job {job.id} is still {job.status}: it goes on, ask for it again later.")
+        self.job = job
+
+
+BY_STATUS: Mapping[int, type[Problem]] = {
+    401: NotAllowed,
+    403: NotAllowed,
+    404: NotFound,
+    410: Gone,
+    429: Unavailable,
+    502: Unavailable,
+    503: Unavailable,
+    504: Unavailable,
+}
+
+
+def problem(status: int, reason: str, body: Mapping[str, Any], retry_after: float | None) -> Problem:
+    """The error for an answer; `reason` is HTTP's phrase, for answers of proxies that send no problem."""
+    kind = BY_STATUS.get(status, ServiceFault if status >= 500 else Refused)
+    return kind(
+        status=status,
+        title=str(body.get("title") or reason),
+        type=str(body.get("type") or "about:blank"),
+        detail=str(body.get("detail") or ""),
+        request_id=body.get("request_id"),
+        retry_after=retry_after,
+    )
