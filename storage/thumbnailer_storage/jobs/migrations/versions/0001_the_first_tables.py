@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 from alembic import op
+
 from thumbnailer_storage.jobs.tables import Moment
 
 revision = "0001"

@@ -1,0 +1,86 @@
+"""Remove objects that no job needs: uploads that nobody recorded, results of attempts that lost.
+
+The objects are listed first and the records asked after: a job that is recorded in between is known by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import chain, islice
+from uuid import UUID
+
+import structlog
+
+from thumbnailer_storage.errors import ForeignStore
+from thumbnailer_storage.jobs.model import Status
+from thumbnailer_storage.jobs.upkeep import Standing
+from thumbnailer_storage.objects import Stored
+from thumbnailer_storage.opening import Stores
+
+BATCH = 1000
+SAFETY_SECONDS = 3600.0
+"""Added to the longest allowed request: an upload of that age cannot be waiting for its record any more."""
+MANY = 100
+"""From this many on, a batch of which most belongs to no job is taken for a database that lost its jobs."""
+
+log = structlog.get_logger()
+
+
+class Sweep:
+    """`longest` is how long a request may take, in seconds."""
+
+    def __init__(self, stores: Stores, longest: float) -> None:
+        self._stores = stores
+        self._age = longest + SAFETY_SECONDS
+
+    def __call__(self) -> int:
+        """Delete what is old enough and needed by nobody; returns how many objects.
+
+        Raises ForeignStore where the objects seem to belong to another database than this.
+        """
+        self._stores.claim_objects()
+        before = self._stores.upkeep.now() - timedelta(seconds=self._age)
+        objects = self._stores.objects
+        old = (
+            stored for stored in chain(objects.list("uploads/"), objects.list("results/")) if stored.modified < before
+        )
+        deleted = objects.clear_unfinished(self._age)
+        while batch := list(islice(old, BATCH)):
+            deleted += self._batch(batch)
+        return deleted
+
+    def _batch(self, batch: Sequence[Stored]) -> int:
+        owners = {stored.key: job for stored in batch if (job := job_of(stored.key))}
+        standing = self._stores.upkeep.standing(set(owners.values()))
+        unknown = sum(job not in standing for job in owners.values())
+        if unknown >= MANY and unknown > len(batch) / 2:
+            raise ForeignStore(
+                f"{unknown} of {len(batch)} objects belong to no job: nothing more is swept. Was the database restored "
+                "from a backup, or emptied? Remove the objects by hand if they really are of no use"
+            )
+        useless = [key for key, job in owners.items() if is_useless(key, standing.get(job))]
+        self._stores.objects.delete(useless)
+        if useless:
+            log.info("objects swept", objects=len(useless))
+        return len(useless)
+
+
+def job_of(key: str) -> UUID | None:
+    """The job that an object belongs to; None for a key that is none of ours, which is left alone."""
+    try:
+        return UUID(key.split("/")[1])
+    except (IndexError, ValueError):
+        return None
+
+
+def is_useless(key: str, standing: Standing | None) -> bool:
+    """Whether no job needs the object now or later; never the current attempt of an unfinished job."""
+    if standing is None or standing.status in (Status.CANCELLED, Status.EXPIRED):
+        return True
+    if key.startswith("uploads/"):
+        return False
+    attempt = int(key.split("/")[2])
+    if standing.status is Status.COMPLETE:
+        return attempt != standing.attempt
+    return standing.status is Status.FAILED or attempt < standing.attempt

@@ -1,0 +1,49 @@
+"""The worker's settings. This file is the only place of the package that reads the environment."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from thumbnailer_storage.config import Settings, StorageSettings, load
+from thumbnailer_storage.logs import LogSettings
+
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda value: tuple(value.replace(" ", "").split(",")) if isinstance(value, str) else value),
+]
+
+
+class WorkerSettings(Settings):
+    """What one worker process takes and how much of the machine it may use."""
+
+    queues: Names = Field(
+        ("express", "standard", "economy"), min_length=1, description="The queues it serves, the most urgent first."
+    )
+    concurrency: int | None = Field(
+        None, ge=1, description="Jobs at once; by default as many as cores, CPU quota and memory allow."
+    )
+    lease_seconds: float = Field(30.0, ge=2, description="How long a claim holds without a sign of life.")
+    grace_seconds: float = Field(25.0, ge=0, description="How long it finishes what it has when it is told to stop.")
+    missing_seconds: float = Field(30.0, ge=0, description="How long an upload that cannot be seen is waited for.")
+    max_upload_bytes: int = Field(50 << 20, ge=1, description="The largest image, in bytes.")
+    max_pixels: int = Field(50_000_000, ge=1, description="The most pixels of an image (width times height).")
+    max_frames: int = Field(1000, ge=1, description="The most frames of an animation.")
+    child_memory_mib: int = Field(1024, ge=128, description="Memory that the work on one image may take, in MiB.")
+    child_cpu_seconds: float = Field(30.0, gt=0, description="CPU time that the work on one image may take.")
+    scratch: Path = Field(
+        Path(tempfile.gettempdir()), description="Where the worker keeps images while it works on them."
+    )
+    host: str = Field("127.0.0.1", description="The address that the listeners bind to.")
+    worker_health_port: int = Field(
+        8082, ge=0, le=65535, description="Port of the worker's health and metrics; 0 takes a free one."
+    )
+
+
+def from_environment() -> tuple[WorkerSettings, StorageSettings, LogSettings]:
+    """All settings of a worker process; raises SettingError for the first one that is wrong."""
+    return load(WorkerSettings, os.environ), load(StorageSettings, os.environ), load(LogSettings, os.environ)

@@ -1,0 +1,178 @@
+"""One claimed job, from its upload to its outcome."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+
+import structlog
+
+from thumbnailer_storage.errors import ObjectMissing, StoreUnavailable, TransitionRefused
+from thumbnailer_storage.jobs.model import Change, Result, Status
+from thumbnailer_storage.objects import CHUNK
+from thumbnailer_storage.opening import Stores
+from thumbnailer_worker import metrics
+from thumbnailer_worker.errors import ChildKilled, ChildNotStarted, Ended, ScratchFull
+from thumbnailer_worker.holds import Hold, Holds
+from thumbnailer_worker.imaging.errors import ImageRefused
+from thumbnailer_worker.imaging.made import Made
+from thumbnailer_worker.sandbox import Child
+from thumbnailer_worker.slots import Slots
+from thumbnailer_worker.trouble import Trouble, growing
+
+KILLED_TWICE = (
+    "The work on this image was killed twice, the second time alone on its worker: it probably needs more memory than "
+    "there is; send a smaller one."
+)
+OUR_FAULT = "Something went wrong on our side with this image; the service's logs say what. Sending it again may help."
+
+log = structlog.get_logger()
+
+
+class Handler:
+    """Does the work on jobs; one call of `handle` for each, from the slots' threads.
+
+    `give_up` is set when the worker can wait no longer for a store that is down.
+    """
+
+    def __init__(
+        self, stores: Stores, slots: Slots, holds: Holds, trouble: Trouble, *, missing_seconds: float, give_up: Event
+    ) -> None:
+        self._stores = stores
+        self._slots = slots
+        self._holds = holds
+        self._trouble = trouble
+        self._missing_seconds = missing_seconds
+        self._give_up = give_up
+
+    def handle(self, hold: Hold, child: Child) -> None:
+        """Work on the job, then record what came out of it."""
+        began = time.monotonic()
+        with structlog.contextvars.bound_contextvars(job=str(hold.job.id), attempt=hold.job.attempt):
+            with self._company(hold), child.workspace() as folder:
+                self._holds.started(hold, child.end)
+                change = self._work(hold, child, folder)
+                self._holds.judged(hold)
+            self._record(hold, change)
+            metrics.working.labels(hold.job.priority.value).observe(time.monotonic() - began)
+
+    def _company(self, hold: Hold) -> AbstractContextManager[None]:
+        return self._slots.alone() if hold.job.alone else nullcontext()
+
+    def _work(self, hold: Hold, child: Child, folder: Path) -> Change:
+        """The steps of the work, and what each kind of failure means for the job."""
+        job = hold.job
+        try:
+            source = self.fetch(hold, folder)
+            made = self.make(hold, child, source, folder)
+            self.put(hold, child, made, folder)
+        except ImageRefused as refused:
+            return job.fail(refused.code, refused.message)
+        except ChildKilled:
+            return job.fail(422, KILLED_TWICE)
+        except ObjectMissing:
+            return self._missing(hold)
+        except (StoreUnavailable, ChildNotStarted, ScratchFull, OSError) as error:
+            self._trouble.begin(error)
+            return job.release("a part of the service is down", delay=growing(job.attempt))
+        except Ended:
+            return job.release("its worker was stopped", delay=0.0)
+        except Exception:
+            log.exception("a mistake of ours failed the job")
+            return job.fail(500, OUR_FAULT)
+        known = replace(job.source, format=made.source.format, width=made.source.width, height=made.source.height)
+        return job.complete(known, made.results)
+
+    def fetch(self, hold: Hold, folder: Path) -> Path:
+        """Copy the upload into the workspace."""
+        path = folder / "source"
+        chunks = self._stores.objects.read(hold.job.upload_key)
+        with path.open("xb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+        metrics.source_bytes.inc(path.stat().st_size)
+        return path
+
+    def make(self, hold: Hold, child: Child, source: Path, folder: Path) -> Made:
+        """Make the pictures in the child; once more, alone, where somebody else killed it."""
+        try:
+            return child.make(source, hold.job.outputs, results_folder(folder, "first"))
+        except ChildKilled:
+            log.warning("the child was killed by somebody else: the job runs once more, alone")
+        with nullcontext() if hold.job.alone else self._slots.alone():
+            return child.make(source, hold.job.outputs, results_folder(folder, "second"))
+
+    def put(self, hold: Hold, child: Child, made: Made, folder: Path) -> None:
+        """Store the results under this attempt's names; nobody sees them before the outcome is recorded."""
+        results = next(f for f in (folder / "second", folder / "first") if f.is_dir())
+        for result in made.results:
+            self._stores.objects.put(hold.job.result_key(result), read_result(child, results, result))
+            metrics.result_bytes.inc(result.bytes)
+        metrics.decoding.observe(made.decode_seconds)
+        metrics.encoding.observe(made.encode_seconds)
+
+    def _missing(self, hold: Hold) -> Change:
+        """The upload cannot be seen: wait for it during the grace period, which the record remembers."""
+        waited = hold.job.missing_for
+        if waited is not None and waited >= self._missing_seconds:
+            return hold.job.fail(404, "The image that was uploaded is gone from the object store: send it again.")
+        return hold.job.wait_for_upload(delay=growing(hold.job.attempt, longest=5.0))
+
+    def _record(self, hold: Hold, change: Change) -> None:
+        """Record the outcome and remove the message, or put both back; tried for as long as it takes."""
+        tries = 0
+        while not hold.lost:
+            try:
+                self.finish(hold, change)
+            except TransitionRefused as refused:
+                if refused.status is change.to and refused.attempt == change.attempt and change.to.final:
+                    break  # an earlier try of ours was committed and its reply was lost
+                hold.lost = True
+            except StoreUnavailable as error:
+                self._trouble.begin(error)
+                if self._give_up.wait(growing(tries)):
+                    log.error("the outcome could not be recorded: the job is rescued after its lease")
+                    return
+                tries += 1
+            else:
+                break
+        self._count(hold, change)
+
+    def finish(self, hold: Hold, change: Change) -> None:
+        """The commit point: the outcome becomes visible, and only with or after it goes the message."""
+        queue = self._stores.queue
+        with self._stores.together():
+            self._stores.jobs.apply(hold.job, change)
+            if change.to is Status.PENDING:
+                queue.release(hold.message, delay=change.delay)
+            else:
+                queue.delete(hold.message)
+
+    def _count(self, hold: Hold, change: Change) -> None:
+        job = hold.job
+        if hold.lost:
+            metrics.lost_leases.inc()
+            log.warning("the job was lost to somebody else: what was done here does not count")
+        elif change.to is Status.PENDING:
+            metrics.released.labels(change.key).inc()
+            log.info("released", reason=change.message)
+        else:
+            kind = change.source.format if change.source and change.source.format else "unknown"
+            metrics.jobs.labels(change.to.value, kind, job.priority.value).inc()
+            log.info(change.event, code=change.code, reason=change.message)
+
+
+def results_folder(folder: Path, name: str) -> Path:
+    results = folder / name
+    results.mkdir()
+    return results
+
+
+def read_result(child: Child, folder: Path, result: Result) -> Generator[bytes]:
+    with child.open_result(folder, result) as file:
+        while chunk := file.read(CHUNK):
+            yield chunk

@@ -1,0 +1,122 @@
+"""The jobs that this worker has claimed, and the heartbeat that keeps them its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event, Lock, Thread
+
+import structlog
+
+from thumbnailer_storage.errors import StorageError
+from thumbnailer_storage.jobs.model import Job
+from thumbnailer_storage.opening import Stores
+from thumbnailer_storage.queues import Message
+
+BEAT_SECONDS = 1.0
+STALLED_SECONDS = 30.0
+
+log = structlog.get_logger()
+
+
+@dataclass(eq=False)
+class Hold:
+    """One claimed job, with the message that brought it."""
+
+    job: Job
+    message: Message
+    lost: bool = False
+    """Somebody else has it: nothing that is done here counts any more."""
+    end: Callable[[], None] | None = None
+    """Ends its child; there while the job is in a slot and has no outcome yet."""
+    since: float = field(default_factory=time.monotonic)
+
+
+class Holds:
+    """All of a worker's holds; safe from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._holds: set[Hold] = set()
+
+    def add(self, hold: Hold) -> None:
+        with self._lock:
+            self._holds.add(hold)
+
+    def remove(self, hold: Hold) -> None:
+        with self._lock:
+            self._holds.discard(hold)
+
+    def all(self) -> list[Hold]:
+        with self._lock:
+            return list(self._holds)
+
+    def started(self, hold: Hold, end: Callable[[], None]) -> None:
+        """From now on the job can be ended."""
+        with self._lock:
+            hold.end = end
+            if hold.lost:
+                end()
+
+    def judged(self, hold: Hold) -> None:
+        """There is an outcome to record: from now on the child has nothing to do with this job."""
+        with self._lock:
+            hold.end = None
+
+    def lose(self, hold: Hold) -> None:
+        """Somebody else has the job: stop working on it, unless it has an outcome, which the record will judge."""
+        with self._lock:
+            if hold.end is not None:
+                hold.lost = True
+                hold.end()
+
+    def end_all(self) -> None:
+        """End the work on every job; the worker stops."""
+        with self._lock:
+            for hold in self._holds:
+                if hold.end is not None:
+                    hold.end()
+
+
+class Heartbeat:
+    """A thread that extends leases and the messages' invisibility, with one statement a second for all jobs."""
+
+    def __init__(self, stores: Stores, holds: Holds, lease: float) -> None:
+        self._stores = stores
+        self._holds = holds
+        self._lease = lease
+        self._stop = Event()
+        self._beat = time.monotonic()
+        self._hidden = time.monotonic()
+        self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    @property
+    def healthy(self) -> bool:
+        return self._thread.is_alive() and time.monotonic() - self._beat < STALLED_SECONDS
+
+    def _run(self) -> None:
+        while not self._stop.wait(BEAT_SECONDS):
+            self._beat = time.monotonic()
+            try:
+                self._extend(self._holds.all())
+            except StorageError as error:  # the lease outlasts several beats
+                log.warning("leases could not be extended", reason=str(error))
+
+    def _extend(self, holds: list[Hold]) -> None:
+        if not holds:
+            return
+        held = self._stores.jobs.extend([(hold.job.id, hold.job.attempt) for hold in holds], self._lease)
+        for hold in holds:
+            if hold.job.id not in held:
+                self._holds.lose(hold)
+        if time.monotonic() - self._hidden > self._lease / 3:
+            self._hidden = time.monotonic()
+            self._stores.queue.extend([hold.message for hold in holds], visibility=self._lease)

@@ -1,0 +1,143 @@
+"""A worker: receive, claim, make, finish, acknowledge, until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+from uuid import uuid4
+
+import structlog
+
+from thumbnailer_storage.errors import SchemaTooOld, StoreUnavailable
+from thumbnailer_storage.jobs import schema
+from thumbnailer_storage.opening import Stores
+from thumbnailer_worker import metrics
+from thumbnailer_worker.capacity import concurrency
+from thumbnailer_worker.config import WorkerSettings
+from thumbnailer_worker.handling import Handler
+from thumbnailer_worker.holds import Heartbeat, Hold, Holds
+from thumbnailer_worker.imaging.limits import Limits
+from thumbnailer_worker.sandbox import Child, ChildLimits
+from thumbnailer_worker.slots import Slots
+from thumbnailer_worker.taking import Taker
+from thumbnailer_worker.trouble import Trouble
+
+IDLE_SECONDS = 0.2
+"""How often an empty queue is looked at."""
+STALLED_SECONDS = 60.0
+LOOK_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+class Worker:
+    """One worker process, wired. `scratch` is a folder of its own, for the images that it works on."""
+
+    def __init__(self, stores: Stores, settings: WorkerSettings, scratch: Path) -> None:
+        self.stopping = Event()
+        self.give_up = Event()
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
+        self._stores = stores
+        self._beat = time.monotonic()
+        self._ready = False
+        self.holds = Holds()
+        self.slots = Slots(make_children(settings, scratch))
+        self.heartbeat = Heartbeat(stores, self.holds, settings.lease_seconds)
+        self.trouble = Trouble(stores)
+        self.taker = Taker(stores, settings.queues, worker=self.name, lease=settings.lease_seconds)
+        self.handler = Handler(
+            stores,
+            self.slots,
+            self.holds,
+            self.trouble,
+            missing_seconds=settings.missing_seconds,
+            give_up=self.give_up,
+        )
+        self._threads = ThreadPoolExecutor(len(self.slots), thread_name_prefix="slot")
+
+    def run(self) -> None:
+        """Work until `stopping` is set; what is in the slots then is for `shutdown.stop`."""
+        self.wait_for_schema()
+        self.heartbeat.start()
+        log.info("the worker is ready", worker=self.name, slots=len(self.slots))
+        while not self.stopping.is_set():
+            self.beat()
+            self.trouble.wait_out(self.stopping)
+            for hold in self.receive():
+                self.start(hold)
+
+    def wait_for_schema(self) -> None:
+        """Return once the database's tables are those of this release."""
+        while not self.stopping.is_set():
+            try:
+                schema.check(self._stores.database)
+                self._ready = True
+                return
+            except (SchemaTooOld, StoreUnavailable) as error:
+                self.beat()
+                log.warning("not ready", reason=str(error))
+                self.stopping.wait(LOOK_SECONDS)
+
+    def receive(self) -> list[Hold]:
+        """Claimed jobs for the free slots; none after a moment, where there is nothing to do."""
+        free = self.slots.wait_for_free(LOOK_SECONDS)
+        if not free:
+            return []
+        try:
+            taken = self.taker.take(free)
+        except StoreUnavailable as error:
+            self.trouble.begin(error)
+            return []
+        for hold in taken:
+            self.holds.add(hold)
+        if not taken:
+            self.stopping.wait(IDLE_SECONDS)
+        return taken
+
+    def start(self, hold: Hold) -> None:
+        """Give a claimed job to a slot; one that runs alone elsewhere is waited for."""
+        while (child := self.slots.take(LOOK_SECONDS)) is None:
+            self.beat()
+        metrics.busy.inc()
+        self._threads.submit(self.handler.handle, hold, child).add_done_callback(
+            lambda done: self._left(hold, child, done)
+        )
+
+    def _left(self, hold: Hold, child: Child, done: Future[None]) -> None:
+        self.holds.remove(hold)
+        metrics.busy.dec()
+        self.slots.give_back(child)
+        if done.exception() is not None:
+            log.error("a job was left without an outcome", job=str(hold.job.id), exc_info=done.exception())
+
+    def beat(self) -> None:
+        self._beat = time.monotonic()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the loop comes round and the leases are extended."""
+        alive = self.heartbeat.healthy or not self._ready
+        return alive and time.monotonic() - self._beat < STALLED_SECONDS
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes jobs."""
+        return self._ready and not self.stopping.is_set() and self.trouble.reason is None
+
+
+def make_children(settings: WorkerSettings, scratch: Path) -> list[Child]:
+    """A child for each slot; started when its first job comes. Raises SettingError where they do not fit."""
+    limits = ChildLimits(cpu_seconds=settings.child_cpu_seconds, memory_bytes=settings.child_memory_mib << 20)
+    imaging = Limits(
+        max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels, max_frames=settings.max_frames
+    )
+    children = []
+    for n in range(concurrency(settings.concurrency, limits.memory_bytes)):
+        folder = scratch / f"slot-{n}"
+        folder.mkdir()
+        children.append(Child(folder, limits, imaging, lambda death: metrics.child_deaths.labels(death.value).inc()))
+    return children

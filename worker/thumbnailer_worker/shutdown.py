@@ -1,0 +1,25 @@
+"""How a worker stops: in this order, so that nothing it has taken is dropped."""
+
+from __future__ import annotations
+
+import structlog
+
+from thumbnailer_worker.main import Worker
+
+RELEASE_SECONDS = 5.0
+"""For giving back what did not fit into the grace."""
+
+log = structlog.get_logger()
+
+
+def stop(worker: Worker, grace: float) -> None:
+    """Take nothing more, finish what fits into `grace` seconds, give back the rest without cost, end the children."""
+    worker.stopping.set()
+    log.info("stopping: jobs in hand are finished", seconds=grace)
+    if not worker.slots.wait_until_idle(grace):
+        log.warning("the grace is over: jobs in hand are given back")
+        worker.holds.end_all()
+        worker.give_up.set()
+        worker.slots.wait_until_idle(RELEASE_SECONDS)
+    worker.heartbeat.stop()
+    worker.slots.close()
