@@ -33,6 +33,8 @@ class Taker:
     def take(self, most: int) -> list[Hold]:
         """Up to so many jobs that are ours now; never more than there are free slots."""
         try:
+            if self._stores.queue.quiet(self._queues):
+                return []
             with self._stores.together():
                 messages = self._stores.queue.receive(self._queues, most=most, visibility=self._lease)
                 claimed = [(self.claim(message), message) for message in messages]

@@ -244,7 +244,7 @@ class Job:
         if self.deaths >= POISON_DEATHS:
             message = f"{self.deaths + 1} workers died while they held this job: the image is not tried again."
             return replace(self.fail(500, message), event="poisoned", death=True)
-        return replace(self._back("rescued", "its worker died without a word", key=str(self.deaths)), death=True)
+        return replace(self._back("rescued", "its worker died without a word", key=str(self.deaths + 1)), death=True)
 
     def _back(self, event: str, reason: str, *, key: str = "", delay: float = 0.0) -> Change:
         message = f"The job waits for a worker again: {reason}."

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
-from thumbnailer_storage.jobs.model import Event, Fit, Job, Output, Priority, Result, Source, Status
-from thumbnailer_storage.jobs.tables import jobs, outputs, seconds_since
+from thumbnailer_storage.jobs.model import Change, Event, Fit, Job, Output, Priority, Result, Source, Status
+from thumbnailer_storage.jobs.tables import MESSAGE_LENGTH, jobs, outputs, seconds_since
 
 JOB_COLUMNS = [*jobs.c, seconds_since(jobs.c.missing_since).label("missing_for")]
 
@@ -51,12 +51,44 @@ def output_values(job: Job) -> list[dict[str, Any]]:
     ]
 
 
+def result_values(job: UUID, result: Result) -> dict[str, Any]:
+    return {
+        "of_job": job,
+        "of_n": result.n,
+        "its_format": result.format,
+        "its_width": result.width,
+        "its_height": result.height,
+        "its_bytes": result.bytes,
+    }
+
+
+def changed_values(change: Change) -> dict[str, Any]:
+    """The columns that a transition sets; those that the clock sets have no value, or seconds from now."""
+    values: dict[str, Any] = {
+        "status": change.to.value,
+        "code": change.code,
+        "message": change.message[:MESSAGE_LENGTH],
+    }
+    if change.to.final:
+        values["finish"] = None
+    if change.delay:
+        values["not_before"] = change.delay
+    if change.missing:
+        values["missing_since"] = None
+    if change.source:
+        source = change.source
+        values |= {"source_format": source.format, "source_width": source.width, "source_height": source.height}
+    return values
+
+
+OUTPUTS = select(outputs).where(outputs.c.job.in_(bindparam("jobs", expanding=True))).order_by(outputs.c.n)
+
+
 def to_jobs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Job]:
     """The jobs of some rows, with their outputs, in the rows' order."""
     asked: dict[UUID, list[Output]] = {row.id: [] for row in rows}
     if asked:
-        found = select(outputs).where(outputs.c.job.in_(asked)).order_by(outputs.c.job, outputs.c.n)
-        for row in connection.execute(found):
+        for row in connection.execute(OUTPUTS, {"jobs": list(asked)}):
             asked[row.job].append(to_output(row))
     return [to_job(row, asked[row.id]) for row in rows]
 

@@ -6,38 +6,28 @@ import base64
 import binascii
 import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Update,
-    and_,
-    bindparam,
-    case,
-    func,
-    insert,
-    literal,
-    or_,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Row, Update, and_, func, or_, select, tuple_, update
 
 from thumbnailer_storage.errors import InvalidJob, JobNotFound, TransitionRefused
+from thumbnailer_storage.jobs import statements
 from thumbnailer_storage.jobs.database import Database
-from thumbnailer_storage.jobs.events import write_event
-from thumbnailer_storage.jobs.model import POISON_DEATHS, Change, Event, Job, Priority, Result, Status
-from thumbnailer_storage.jobs.rows import JOB_COLUMNS, job_values, output_values, to_event, to_jobs
-from thumbnailer_storage.jobs.tables import MESSAGE_LENGTH, clock, events, jobs, outputs, seconds_since
-
-FIRST_PAUSE = 60
-"""Seconds before a message may be sent again; each sending doubles the pause, six times at most."""
-FINAL = [status.value for status in Status if status.final]
+from thumbnailer_storage.jobs.model import Change, Event, Job, Priority, Status
+from thumbnailer_storage.jobs.rows import (
+    JOB_COLUMNS,
+    changed_values,
+    job_values,
+    output_values,
+    result_values,
+    to_event,
+    to_job,
+    to_jobs,
+)
+from thumbnailer_storage.jobs.tables import KEY_LENGTH, MESSAGE_LENGTH, clock, jobs, seconds_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +50,16 @@ class JobStore:
     def add(self, job: Job) -> Job:
         """Record a new job and that it was accepted; returns it as recorded."""
         with self._database.write() as connection:
-            new = insert(jobs).values(**job_values(job), start=clock()).returning(*JOB_COLUMNS)
-            row = connection.execute(new).one()
-            connection.execute(insert(outputs), output_values(job))
-            write_event(connection, job.id, "accepted", key="", attempt=0, message="The image is stored.")
-            return to_jobs(connection, [row])[0]
+            start = connection.execute(statements.ADD_JOB, job_values(job)).scalar_one()
+            connection.execute(statements.ADD_OUTPUT, output_values(job))
+            write_event(connection, job.id, "accepted", attempt=0, message="The image is stored.")
+        return replace(job, start=start)
 
     def get(self, job: UUID, owner: str | None = None) -> Job:
         """One job; of anybody's where no owner is named. Raises JobNotFound."""
-        wanted = jobs.c.id == job if owner is None else and_(jobs.c.id == job, jobs.c.owner == owner)
+        statement = statements.JOB if owner is None else statements.JOB_OF_OWNER
         with self._database.read() as connection:
-            rows = connection.execute(select(*JOB_COLUMNS).where(wanted)).all()
+            rows = connection.execute(statement, {"job": job, "owner": owner} if owner else {"job": job}).all()
             if not rows:
                 raise JobNotFound(f"there is no job {job}")
             return to_jobs(connection, rows)[0]
@@ -100,7 +89,7 @@ class JobStore:
     def events(self, job: UUID) -> list[Event]:
         """What happened to a job, in order."""
         with self._database.read() as connection:
-            rows = connection.execute(select(events).where(events.c.job == job).order_by(events.c.id))
+            rows = connection.execute(statements.EVENTS, {"of_job": job})
             return [to_event(row) for row in rows]
 
     def counts(self, owner: str) -> dict[Status, int]:
@@ -113,8 +102,7 @@ class JobStore:
     def finished(self, ids: Collection[UUID]) -> set[UUID]:
         """Those of the jobs that are final; one query for all waiting callers."""
         with self._database.read() as connection:
-            wanted = select(jobs.c.id).where(jobs.c.id.in_(ids), jobs.c.status.in_(FINAL))
-            return set(connection.execute(wanted).scalars())
+            return set(connection.execute(statements.FINISHED, {"ids": list(ids)}).scalars())
 
     def oldest_seconds(self, queue: str) -> float | None:
         """The age of the queue's oldest pending job in seconds; None where nothing waits."""
@@ -127,53 +115,29 @@ class JobStore:
     def mark_sent(self, ids: Iterable[UUID]) -> None:
         """Remember that the jobs' messages were sent just now."""
         with self._database.write() as connection:
-            connection.execute(update(jobs).where(jobs.c.id.in_(list(ids))).values(sending()))
+            connection.execute(statements.MARK_SENT, {"ids": list(ids)})
 
     def claim(self, job: UUID, *, worker: str, lease: float) -> Job:
         """Take a pending job for `lease` seconds. Raises JobNotFound, or TransitionRefused with what it is instead."""
-        due = or_(jobs.c.not_before.is_(None), jobs.c.not_before <= clock())
         with self._database.write() as connection:
-            taken = and_(jobs.c.status == Status.PENDING.value, due)
-            return self._claim(connection, job, taken, {}, worker=worker, lease=lease)
+            return self._claim(connection, statements.CLAIM, job, worker, lease)
 
     def take_over(self, job: UUID, *, worker: str, lease: float) -> Job:
         """Take a processing job whose lease has ended: a rescue and a claim in one. Raises as `claim` does.
 
         One that has died too often is left to the housekeeper, who fails it.
         """
-        lapsed = and_(jobs.c.status == Status.PROCESSING.value, jobs.c.lease < clock(), jobs.c.deaths < POISON_DEATHS)
         with self._database.write() as connection:
-            found = self._claim(connection, job, lapsed, {"deaths": jobs.c.deaths + 1}, worker=worker, lease=lease)
-            message = "its worker died without a word"
-            key = str(found.deaths - 1)
-            write_event(connection, job, "rescued", key=key, attempt=found.attempt - 1, message=message)
+            found = self._claim(connection, statements.TAKE_OVER, job, worker, lease)
+            why = "its worker died without a word"
+            write_event(connection, job, "rescued", str(found.deaths), attempt=found.attempt - 1, message=why)
             return found
 
-    def _claim(
-        self,
-        connection: Connection,
-        job: UUID,
-        taken: ColumnElement[bool],
-        more: dict[str, Any],
-        *,
-        worker: str,
-        lease: float,
-    ) -> Job:
-        values = {
-            "status": Status.PROCESSING.value,
-            "message": "A worker makes the thumbnails.",
-            "attempt": jobs.c.attempt + 1,
-            "claimed": clock(),
-            "lease": clock(lease),
-            "not_before": None,
-            "worker": worker,
-            **more,
-        }
-        row = self._changed(connection, job, update(jobs).where(jobs.c.id == job, taken).values(values))
+    def _claim(self, connection: Connection, statement: Update, job: UUID, worker: str, lease: float) -> Job:
+        row = self._changed(connection, statement, {"job": job, "by": worker, "seconds": lease})
         found = to_jobs(connection, [row])[0]
-        message = f"claimed by {worker}"
-        key = str(found.deaths)
-        write_event(connection, job, "claimed", key=key, attempt=found.attempt, message=message)
+        by = f"claimed by {worker}"
+        write_event(connection, job, "claimed", str(found.deaths), attempt=found.attempt, message=by)
         return found
 
     def extend(self, holds: Sequence[tuple[UUID, int]], lease: float) -> set[UUID]:
@@ -185,83 +149,40 @@ class JobStore:
 
     def apply(self, job: Job, change: Change) -> Job:
         """Make one transition and its event; raises TransitionRefused where another writer won."""
+        values = changed_values(change)
+        statement = statements.transition(frozenset(values), death=change.death)
+        parameters = {f"new_{name}": value for name, value in values.items()}
+        starts_from = [status.value for status in change.starts_from]
+        parameters |= {"job": job.id, "starts_from": starts_from, "fence": change.attempt}
         with self._database.write() as connection:
-            starts = and_(
-                jobs.c.id == job.id,
-                jobs.c.status.in_([status.value for status in change.starts_from]),
-                jobs.c.attempt == change.attempt,
-            )
-            if change.death:  # a rescue: the lease may have been extended since it was found lapsed
-                starts = and_(starts, jobs.c.lease < clock())
-            row = self._changed(connection, job.id, update(jobs).where(starts).values(changed_values(change)))
+            row = self._changed(connection, statement, parameters)
             if change.results:
-                connection.execute(RECORD_RESULT, [result_values(job.id, result) for result in change.results])
-            write_event(
-                connection, job.id, change.event, key=change.key, attempt=change.attempt, message=change.message
-            )
-            return to_jobs(connection, [row])[0]
+                made = [result_values(job.id, result) for result in change.results]
+                connection.execute(statements.RECORD_RESULT, made)
+            write_event(connection, job.id, change.event, change.key, attempt=change.attempt, message=change.message)
+        results = {result.n: result for result in change.results}
+        return to_job(row, [replace(asked, result=results.get(n)) for n, asked in enumerate(job.outputs)])
 
-    def _changed(self, connection: Connection, job: UUID, change: Update) -> Row[Any]:
-        row = connection.execute(change.returning(*JOB_COLUMNS)).one_or_none()
+    def _changed(self, connection: Connection, statement: Update, parameters: dict[str, Any]) -> Row[Any]:
+        row = connection.execute(statement, parameters).one_or_none()
         if row is not None:
             return row
-        won = connection.execute(select(jobs.c.status, jobs.c.attempt).where(jobs.c.id == job)).one_or_none()
+        won = connection.execute(statements.STANDING, {"job": parameters["job"]}).one_or_none()
         if won is None:
-            raise JobNotFound(f"there is no job {job}")
+            raise JobNotFound(f"there is no job {parameters['job']}")
         raise TransitionRefused(Status(won.status), won.attempt)
 
 
-RECORD_RESULT = (
-    update(outputs)
-    .where(outputs.c.job == bindparam("of_job"), outputs.c.n == bindparam("of_n"))
-    .values(
-        made_format=bindparam("its_format"),
-        made_width=bindparam("its_width"),
-        made_height=bindparam("its_height"),
-        made_bytes=bindparam("its_bytes"),
-    )
-)
-
-
-def result_values(job: UUID, result: Result) -> dict[str, Any]:
-    return {
-        "of_job": job,
-        "of_n": result.n,
-        "its_format": result.format,
-        "its_width": result.width,
-        "its_height": result.height,
-        "its_bytes": result.bytes,
+def write_event(connection: Connection, job: UUID, kind: str, key: str = "", *, attempt: int, message: str) -> None:
+    """Tell what happened, in the transaction of what it tells of."""
+    values = {
+        "job": job,
+        "kind": kind,
+        "key": key[:KEY_LENGTH],
+        "attempt": attempt,
+        "message": message[:MESSAGE_LENGTH],
     }
-
-
-def changed_values(change: Change) -> dict[str, Any]:
-    """The columns that a transition sets."""
-    values: dict[str, Any] = {
-        "status": change.to.value,
-        "code": change.code,
-        "message": change.message[:MESSAGE_LENGTH],
-        "lease": None,
-        "worker": None,
-    }
-    if change.to.final:
-        values["finish"] = clock()
-    if change.delay:
-        values["not_before"] = clock(change.delay)
-    if change.death:
-        values["deaths"] = jobs.c.deaths + 1
-    if change.missing:
-        values["missing_since"] = func.coalesce(jobs.c.missing_since, clock())
-    if change.source:
-        source = change.source
-        values |= {"source_format": source.format, "source_width": source.width, "source_height": source.height}
-    return values
-
-
-def sending() -> dict[str, Any]:
-    """What sending a message sets: when, how often, and a pause that grows with it."""
-    doublings = case((jobs.c.sends < 6, jobs.c.sends), else_=6)
-    pause = literal(FIRST_PAUSE).bitwise_lshift(doublings)
-    return {"sent": clock(), "sends": jobs.c.sends + 1, "resend_after": clock(pause)}
+    connection.execute(statements.event(connection.dialect.name), values)
 
 
 def cursor_after(job: Job) -> str:

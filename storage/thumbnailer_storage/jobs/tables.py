@@ -63,7 +63,7 @@ class clock(FunctionElement[datetime]):  # noqa: N801 - it reads as the SQL func
     name = "clock"
     inherit_cache = True
 
-    def __init__(self, seconds: float | ColumnElement[int] = 0.0) -> None:
+    def __init__(self, seconds: float | ColumnElement[Any] = 0.0) -> None:
         super().__init__(cast(literal(seconds) if isinstance(seconds, int | float) else seconds, String))
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.model import Job, Status
 from thumbnailer_storage.jobs.rows import JOB_COLUMNS, to_jobs
-from thumbnailer_storage.jobs.store import sending
+from thumbnailer_storage.jobs.statements import SENDING
 from thumbnailer_storage.jobs.tables import clock, facts, jobs
 
 LATEST_CLAIMS = 100
@@ -65,7 +65,7 @@ class Upkeep:
             .limit(most)
             .with_for_update(skip_locked=True)
         )
-        taken = update(jobs).where(jobs.c.id.in_(batch)).values(sending()).returning(jobs.c.id)
+        taken = update(jobs).where(jobs.c.id.in_(batch)).values(SENDING).returning(jobs.c.id)
         with self._database.write() as connection:
             return list(connection.execute(taken).scalars())
 

@@ -43,6 +43,9 @@ class Queue(Protocol):
     def receive(self, queues: Sequence[str], *, most: int, visibility: float) -> list[Message]:
         """Up to `most` messages, the earlier queues' first, hidden from others for `visibility` seconds."""
 
+    def quiet(self, queues: Sequence[str]) -> bool:
+        """Whether nothing can be received now, by a look that holds up nobody; False where only a receive tells."""
+
     def extend(self, messages: Iterable[Message], *, visibility: float) -> None:
         """Hide the messages for `visibility` seconds from now; passes over those that are no longer ours."""
 

@@ -3,13 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import and_, case, delete, func, insert, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, insert, select, update
 
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.tables import clock, messages
 from thumbnailer_storage.queues import Depth, Message
+
+# Built once: building a statement costs more than running it.
+SEND = insert(messages).values(received=0, sent=clock(), visible=clock(bindparam("delay")))
+ANY_VISIBLE = (
+    select(messages.c.id)
+    .where(messages.c.queue.in_(bindparam("queues", expanding=True)), messages.c.visible <= clock())
+    .limit(1)
+)
+FIRST = (
+    select(messages.c.id)
+    .where(messages.c.queue == bindparam("of_queue"), messages.c.visible <= clock())
+    .order_by(messages.c.visible, messages.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+RECEIVE = (
+    update(messages)
+    .where(messages.c.id.in_(FIRST))
+    .values(visible=clock(bindparam("seconds")), received=messages.c.received + 1, receipt=bindparam("new_receipt"))
+    .returning(messages.c.id, messages.c.job)
+)
+OURS = and_(messages.c.id == bindparam("number"), messages.c.receipt == bindparam("held"))
+"""A message that nobody has received since."""
+MOVE = update(messages).where(OURS).values(visible=clock(bindparam("seconds")))
+DELETE = delete(messages).where(OURS)
+HIDDEN = messages.c.visible > clock()
+NEVER_RECEIVED = messages.c.received == 0
+DEPTH = select(
+    func.count(case((~HIDDEN, 1))),
+    func.count(case((and_(HIDDEN, ~NEVER_RECEIVED), 1))),
+    func.count(case((and_(HIDDEN, NEVER_RECEIVED), 1))),
+).where(messages.c.queue == bindparam("of_queue"))
 
 
 class SqlQueue:
@@ -21,43 +54,25 @@ class SqlQueue:
         self._database = database
 
     def send(self, queue: str, jobs: Iterable[UUID], *, delay: float = 0.0) -> None:
-        new = [{"job": job} for job in jobs]
+        new = [{"queue": queue, "job": job, "delay": delay} for job in jobs]
         if new:
-            moments = {"sent": clock(), "visible": clock(delay)}
             with self._database.write() as connection:
-                connection.execute(insert(messages).values(queue=queue, received=0, **moments), new)
+                connection.execute(SEND, new)
 
     def receive(self, queues: Sequence[str], *, most: int, visibility: float) -> list[Message]:
-        if most < 1 or not self._any_visible(queues):
-            return []
         found: list[Message] = []
         with self._database.write() as connection:
             for queue in queues:
-                batch = (
-                    select(messages.c.id)
-                    .where(messages.c.queue == queue, messages.c.visible <= clock())
-                    .order_by(messages.c.visible, messages.c.id)
-                    .limit(most - len(found))
-                    .with_for_update(skip_locked=True)
-                )
-                receipt = str(uuid4())
-                taken = (
-                    update(messages)
-                    .where(messages.c.id.in_(batch))
-                    .values(visible=clock(visibility), received=messages.c.received + 1, receipt=receipt)
-                    .returning(messages.c.id, messages.c.job)
-                )
-                rows = sorted(connection.execute(taken).all())
-                found += [Message(queue, row.job, f"{row.id}:{receipt}") for row in rows]
-                if len(found) >= most:
-                    break
+                if len(found) < most:
+                    receipt = str(uuid4())
+                    wanted = {"of_queue": queue, "most": most - len(found), "seconds": visibility}
+                    rows = connection.execute(RECEIVE, {**wanted, "new_receipt": receipt}).all()
+                    found += [Message(queue, row.job, f"{row.id}:{receipt}") for row in sorted(rows)]
         return found
 
-    def _any_visible(self, queues: Sequence[str]) -> bool:
-        """A look that takes no lock: idle workers must not hold up writers."""
-        look = select(messages.c.id).where(messages.c.queue.in_(queues), messages.c.visible <= clock()).limit(1)
+    def quiet(self, queues: Sequence[str]) -> bool:
         with self._database.read() as connection:
-            return connection.execute(look).first() is not None
+            return connection.execute(ANY_VISIBLE, {"queues": list(queues)}).first() is None
 
     def extend(self, messages: Iterable[Message], *, visibility: float) -> None:
         self._move(messages, visibility)
@@ -66,30 +81,24 @@ class SqlQueue:
         self._move([message], delay)
 
     def _move(self, held: Iterable[Message], seconds: float) -> None:
-        with self._database.write() as connection:
-            for message in held:
-                connection.execute(update(messages).where(ours(message)).values(visible=clock(seconds)))
+        ours = [{**receipt(message), "seconds": seconds} for message in held]
+        if ours:
+            with self._database.write() as connection:
+                connection.execute(MOVE, ours)
 
     def delete(self, message: Message) -> None:
         with self._database.write() as connection:
-            connection.execute(delete(messages).where(ours(message)))
+            connection.execute(DELETE, receipt(message))
 
     def depth(self, queue: str) -> Depth:
-        hidden = messages.c.visible > clock()
-        never = messages.c.received == 0
-        counts = select(
-            func.count(case((~hidden, 1))),
-            func.count(case((and_(hidden, ~never), 1))),
-            func.count(case((and_(hidden, never), 1))),
-        ).where(messages.c.queue == queue)
         with self._database.read() as connection:
-            return Depth(*connection.execute(counts).one())
+            return Depth(*connection.execute(DEPTH, {"of_queue": queue}).one())
 
     def purge(self, queue: str) -> None:
         with self._database.write() as connection:
             connection.execute(delete(messages).where(messages.c.queue == queue))
 
 
-def ours(message: Message):  # type: ignore[no-untyped-def]
-    number, receipt = message.receipt.split(":")
-    return and_(messages.c.id == int(number), messages.c.receipt == receipt)
+def receipt(message: Message) -> dict[str, Any]:
+    number, _, held = message.receipt.partition(":")
+    return {"number": int(number), "held": held}

@@ -1,0 +1,94 @@
+"""The statements that every job goes through, built once: building one costs more than running it."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from sqlalchemy import Insert, Update, bindparam, case, insert, literal, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from thumbnailer_storage.jobs.model import POISON_DEATHS, Status
+from thumbnailer_storage.jobs.rows import JOB_COLUMNS
+from thumbnailer_storage.jobs.tables import clock, events, jobs, outputs
+
+FIRST_PAUSE = 60
+"""Seconds before a message may be sent again; each sending doubles the pause, six times at most."""
+
+SENDING = {
+    "sent": clock(),
+    "sends": jobs.c.sends + 1,
+    "resend_after": clock(literal(FIRST_PAUSE).bitwise_lshift(case((jobs.c.sends < 6, jobs.c.sends), else_=6))),
+}
+"""What sending a message sets: when, how often, and a pause that grows with it."""
+
+ADD_JOB = insert(jobs).values(start=clock()).returning(jobs.c.start)
+ADD_OUTPUT = insert(outputs)
+JOB = select(*JOB_COLUMNS).where(jobs.c.id == bindparam("job"))
+JOB_OF_OWNER = JOB.where(jobs.c.owner == bindparam("owner"))
+STANDING = select(jobs.c.status, jobs.c.attempt).where(jobs.c.id == bindparam("job"))
+EVENTS = select(events).where(events.c.job == bindparam("of_job")).order_by(events.c.id)
+MARK_SENT = update(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True))).values(SENDING)
+FINISHED = select(jobs.c.id).where(
+    jobs.c.id.in_(bindparam("ids", expanding=True)),
+    jobs.c.status.in_([status.value for status in Status if status.final]),
+)
+
+CLAIMING = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job"))
+    .values(
+        status=Status.PROCESSING.value,
+        message="A worker makes the thumbnails.",
+        attempt=jobs.c.attempt + 1,
+        claimed=clock(),
+        lease=clock(bindparam("seconds")),
+        not_before=None,
+        worker=bindparam("by"),
+    )
+    .returning(*JOB_COLUMNS)
+)
+CLAIM = CLAIMING.where(
+    jobs.c.status == Status.PENDING.value, or_(jobs.c.not_before.is_(None), jobs.c.not_before <= clock())
+)
+TAKE_OVER = CLAIMING.where(
+    jobs.c.status == Status.PROCESSING.value, jobs.c.lease < clock(), jobs.c.deaths < POISON_DEATHS
+).values(deaths=jobs.c.deaths + 1)
+
+RECORD_RESULT = (
+    update(outputs)
+    .where(outputs.c.job == bindparam("of_job"), outputs.c.n == bindparam("of_n"))
+    .values({f"made_{name}": bindparam(f"its_{name}") for name in ("format", "width", "height", "bytes")})
+)
+
+
+@cache
+def transition(columns: frozenset[str], *, death: bool) -> Update:
+    """One transition: sets the columns from parameters of the same names with `new_` before.
+
+    `finish` and `missing_since` are the clock's, `not_before` is the clock and so many seconds. The job has to be in
+    one of the states `starts_from` and at the `fence`; a death also wants its lease to have ended: it may have been
+    extended since it was found lapsed.
+    """
+    by_clock = {
+        "finish": clock(),
+        "missing_since": case((jobs.c.missing_since.is_(None), clock()), else_=jobs.c.missing_since),
+        "not_before": clock(bindparam("new_not_before")),
+    }
+    values = {name: by_clock.get(name, bindparam(f"new_{name}")) for name in columns}
+    statement = update(jobs).where(
+        jobs.c.id == bindparam("job"),
+        jobs.c.status.in_(bindparam("starts_from", expanding=True)),
+        jobs.c.attempt == bindparam("fence"),
+    )
+    if death:
+        statement = statement.where(jobs.c.lease < clock()).values(deaths=jobs.c.deaths + 1)
+    return statement.values(lease=None, worker=None, **values).returning(*JOB_COLUMNS)
+
+
+@cache
+def event(dialect: str) -> Insert:
+    """Add an event; one of the same kind and key is counted instead, so that repetition cannot fill the table."""
+    upsert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    new = upsert(events).values(at=clock(), last=clock(), count=1)
+    again = {"count": events.c.count + 1, "last": new.excluded.last, "attempt": new.excluded.attempt}
+    return new.on_conflict_do_update(index_elements=["job", "kind", "key"], set_=again)
