@@ -9,11 +9,10 @@ import importlib
 import json
 import sys
 
-from thumbnailer_worker.imaging.pipeline import Made, SourceInfo
-
 from thumbnailer_storage.jobs.model import FORMATS, Result
+from thumbnailer_worker.child.running import main
 from thumbnailer_worker.imaging.errors import ImageRefused
-from thumbnailer_worker.sandbox import child
+from thumbnailer_worker.imaging.pipeline import Made, SourceInfo
 
 LOADED = (
     "ctypes",
@@ -64,4 +63,4 @@ def run(source, outputs, folder, limits):
 
 
 if __name__ == "__main__":
-    child.main(run, preload=lambda: [importlib.import_module(name) for name in LOADED])
+    main(run, preload=lambda: [importlib.import_module(name) for name in LOADED])

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from thumbnailer_storage.jobs.model import Output
+from thumbnailer_worker.child.limits import ChildLimits
 from thumbnailer_worker.errors import ChildKilled, ChildNotStarted, Ended, ScratchFull
 from thumbnailer_worker.imaging.errors import ImageRefused
 from thumbnailer_worker.sandbox.deaths import Death
-from thumbnailer_worker.sandbox.limits import ChildLimits
 
 ENDLESS_IN_NATIVE_CODE = "libc.sleep(1000)"
 

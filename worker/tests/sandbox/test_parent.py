@@ -53,7 +53,7 @@ def test_a_child_dies_with_its_parent_in_the_midst_of_a_decode(tmp_path):
             "-c",
             "import sys; from pathlib import Path; from thumbnailer_storage.jobs.model import Output;"
             "from thumbnailer_worker.imaging.limits import Limits;"
-            "from thumbnailer_worker.sandbox.limits import ChildLimits;"
+            "from thumbnailer_worker.child.limits import ChildLimits;"
             "from thumbnailer_worker.sandbox.parent import Child;"
             "Child.program = (sys.argv[2],); folder = Path(sys.argv[1]);"
             "Child(folder, ChildLimits(), Limits()).make(folder / 'source', [Output()], folder)",

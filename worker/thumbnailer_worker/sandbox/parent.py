@@ -14,13 +14,13 @@ from typing import BinaryIO, ClassVar
 import structlog
 
 from thumbnailer_storage.jobs.model import Output, Result
+from thumbnailer_worker.child.confine import hide
+from thumbnailer_worker.child.limits import ChildLimits
 from thumbnailer_worker.errors import ChildNotStarted, Ended
 from thumbnailer_worker.imaging.limits import Limits
 from thumbnailer_worker.imaging.pipeline import Made
 from thumbnailer_worker.sandbox import answers
-from thumbnailer_worker.sandbox.confine import hide
 from thumbnailer_worker.sandbox.deaths import MEANING, Death, by_returncode
-from thumbnailer_worker.sandbox.limits import ChildLimits
 from thumbnailer_worker.sandbox.process import Babble, Hangup, Late, Process
 
 START_SECONDS = 60.0
@@ -34,7 +34,7 @@ class Child:
     `on_death` hears of each death in a job, for counting. All methods are for the slot's own thread, save `end`.
     """
 
-    program: ClassVar[Sequence[str]] = ("-m", "thumbnailer_worker.sandbox.child")
+    program: ClassVar[Sequence[str]] = ("-m", "thumbnailer_worker.child")
 
     def __init__(
         self,

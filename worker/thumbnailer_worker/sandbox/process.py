@@ -39,7 +39,7 @@ class Process:
     error is ours until it is confined, so that the reason of a failed start can be read.
 
     The end of `life` that stays here is never written to: its closing, by whatever kills this process, kills the
-    child (see child.py). PR_SET_PDEATHSIG would kill it when the *thread* that started it ends.
+    child (see child/running.py). PR_SET_PDEATHSIG would kill it when the *thread* that started it ends.
     """
 
     def __init__(self, program: Sequence[str], folder: Path, argument: str) -> None:

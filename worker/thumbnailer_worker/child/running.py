@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from thumbnailer_storage.jobs.model import Fit, Output
+from thumbnailer_worker.child.confine import confine
+from thumbnailer_worker.child.limits import ChildLimits
 from thumbnailer_worker.imaging.errors import ImageRefused
 from thumbnailer_worker.imaging.limits import Limits
 from thumbnailer_worker.imaging.pipeline import Made
-from thumbnailer_worker.sandbox.confine import confine
-from thumbnailer_worker.sandbox.limits import ChildLimits
 
 Job = Callable[[Path, Sequence[Output], Path, Limits], Made]
 
@@ -43,7 +43,7 @@ def main(job: Job, preload: Callable[[], None]) -> None:
 
 
 def attempt(job: Job, request: dict[str, Any], imaging: Limits) -> dict[str, Any]:
-    """Do one job; whatever it raises becomes an answer (see answers.py)."""
+    """Do one job; whatever it raises becomes an answer (see sandbox/answers.py)."""
     outputs = [Output(**output | {"fit": Fit(output["fit"])}) for output in request["outputs"]]
     try:
         return {"made": asdict(job(Path(request["source"]), outputs, Path(request["folder"]), imaging))}
@@ -88,9 +88,3 @@ def die_with_parent(life: int) -> None:
 def silence() -> None:
     """What native code prints goes where standard output goes, to nowhere: no image writes into the worker's log."""
     os.dup2(1, 2)
-
-
-if __name__ == "__main__":
-    from thumbnailer_worker.imaging import pipeline
-
-    main(pipeline.make, pipeline.preload)

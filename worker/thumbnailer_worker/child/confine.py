@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from thumbnailer_worker.sandbox import seccomp
+from thumbnailer_worker.child import seccomp
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
