@@ -1,0 +1,1 @@
+"""The steps of the pipeline, in files by subject; pipeline.py says in which order they are taken."""

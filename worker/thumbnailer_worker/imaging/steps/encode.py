@@ -1,0 +1,49 @@
+"""From pixels to a file."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+from PIL import Image
+
+from thumbnailer_storage.jobs.model import FORMATS, Result
+from thumbnailer_worker.imaging.work import Thumbnail
+
+_QUALITY = {"jpeg": 80, "webp": 80, "avif": 60}
+"""Where nobody asks for another: about the same to the eye in all three."""
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "jpeg": {"optimize": True},  # a tenth smaller for a few hundredths of a millisecond
+    "png": {"compress_level": 6},
+    "webp": {"method": 2},  # half the time of Pillow's choice for 4 % more bytes
+    "avif": {"speed": 8, "max_threads": 1},  # a third of the time of Pillow's choice for 5 % more bytes
+    "gif": {},
+}
+
+
+def encode(thumbnail: Thumbnail) -> None:
+    """Write it to the folder as <n>.<extension>, without metadata and without a profile: it is sRGB."""
+    image, name = thumbnail.image, thumbnail.format
+    image.info = {}
+    options = dict(_OPTIONS[name])
+    if name in _QUALITY:
+        options["quality"] = thumbnail.output.quality or _QUALITY[name]
+    if name == "gif":
+        image, options = _with_palette(image)
+    with (thumbnail.folder / f"{thumbnail.n}.{FORMATS[name].extension}").open("wb") as file:
+        size = _save(image, file, name, options)
+    thumbnail.result = Result(thumbnail.n, name, image.width, image.height, size)
+
+
+def _save(image: Image.Image, file: BinaryIO, name: str, options: dict[str, Any]) -> int:
+    image.save(file, format=name, **options)
+    return file.tell()
+
+
+def _with_palette(image: Image.Image) -> tuple[Image.Image, dict[str, Any]]:
+    """At most 255 colours and one that is transparent, which everything is that lets more than half through."""
+    if image.mode not in ("LA", "RGBA"):
+        return image.convert("RGB").quantize(256), {}
+    flat = image.convert("RGB").quantize(255)
+    flat.paste(255, mask=image.getchannel("A").point(lambda alpha: 255 * (alpha < 128)))
+    return flat, {"transparency": 255}
