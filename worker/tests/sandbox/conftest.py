@@ -10,7 +10,7 @@ import pytest
 from thumbnailer_storage.jobs.model import Output
 from thumbnailer_worker.child.limits import ChildLimits
 from thumbnailer_worker.imaging.limits import Limits
-from thumbnailer_worker.imaging.pipeline import Made
+from thumbnailer_worker.imaging.made import Made
 from thumbnailer_worker.sandbox.deaths import Death
 from thumbnailer_worker.sandbox.parent import Child
 

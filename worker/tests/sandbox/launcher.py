@@ -12,7 +12,7 @@ import sys
 from thumbnailer_storage.jobs.model import FORMATS, Result
 from thumbnailer_worker.child.running import main
 from thumbnailer_worker.imaging.errors import ImageRefused
-from thumbnailer_worker.imaging.pipeline import Made, SourceInfo
+from thumbnailer_worker.imaging.made import Made, SourceInfo
 
 LOADED = (
     "ctypes",

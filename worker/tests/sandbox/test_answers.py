@@ -7,7 +7,7 @@ import pytest
 
 from thumbnailer_storage.jobs.model import Output, Result
 from thumbnailer_worker.imaging.errors import ImageRefused
-from thumbnailer_worker.imaging.pipeline import SourceInfo
+from thumbnailer_worker.imaging.made import SourceInfo
 from thumbnailer_worker.sandbox.answers import Lie, open_result
 from thumbnailer_worker.sandbox.deaths import Death
 

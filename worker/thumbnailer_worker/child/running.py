@@ -18,7 +18,7 @@ from thumbnailer_worker.child.confine import confine
 from thumbnailer_worker.child.limits import ChildLimits
 from thumbnailer_worker.imaging.errors import ImageRefused
 from thumbnailer_worker.imaging.limits import Limits
-from thumbnailer_worker.imaging.pipeline import Made
+from thumbnailer_worker.imaging.made import Made
 
 Job = Callable[[Path, Sequence[Output], Path, Limits], Made]
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from thumbnailer_storage.jobs.model import FORMATS, Output, Result
 from thumbnailer_worker.errors import ScratchFull
 from thumbnailer_worker.imaging.errors import ImageRefused
-from thumbnailer_worker.imaging.pipeline import Made, SourceInfo
+from thumbnailer_worker.imaging.made import Made, SourceInfo
 
 _FULL_BYTES = 16 << 20
 """With more room than this, no disk is full: a child that says so is asked to blame somebody else."""

@@ -18,7 +18,7 @@ from thumbnailer_worker.child.confine import hide
 from thumbnailer_worker.child.limits import ChildLimits
 from thumbnailer_worker.errors import ChildNotStarted, Ended
 from thumbnailer_worker.imaging.limits import Limits
-from thumbnailer_worker.imaging.pipeline import Made
+from thumbnailer_worker.imaging.made import Made
 from thumbnailer_worker.sandbox import answers
 from thumbnailer_worker.sandbox.deaths import MEANING, Death, by_returncode
 from thumbnailer_worker.sandbox.process import Babble, Hangup, Late, Process
