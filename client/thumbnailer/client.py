@@ -14,6 +14,7 @@ from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 
@@ -29,7 +30,7 @@ from thumbnailer.errors import (
 )
 from thumbnailer.models import Event, Job, JobPage, QueueState
 from thumbnailer.outputs import OutputAsked, as_json
-from thumbnailer.retrying import harmless, patiently, retry_after, surely_not_accepted
+from thumbnailer.retrying import FIRST_PAUSES, PAUSES, harmless, patiently, retry_after, surely_not_accepted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -55,6 +56,7 @@ class Client:
         settings = config.load(url, key)
         self.url = settings.url
         self._timeout = timeout
+        self._answered = False
         self._http = httpx.Client(
             base_url=settings.url,
             headers={"User-Agent": f"thumbnailer/{version('thumbnailer-client')}", "Accept": "application/json, */*"}
@@ -109,9 +111,9 @@ class Client:
     def get(self, id: str, *, wait: int = 0) -> Job:  # noqa: A002 - the field's name
         """The job as it is; `wait` asks the service to hold its answer for so many seconds while the job runs."""
         if wait <= 0:
-            return self._ask("GET", f"/jobs/{id}", Job.from_wire)
+            return self._ask("GET", _path(id), Job.from_wire)
         timeout = httpx.Timeout(self._timeout, connect=min(self._timeout, 5.0), read=self._timeout + wait)
-        return self._ask("GET", f"/jobs/{id}", Job.from_wire, headers={"Prefer": f"wait={wait}"}, timeout=timeout)
+        return self._ask("GET", _path(id), Job.from_wire, headers={"Prefer": f"wait={wait}"}, timeout=timeout)
 
     def jobs(
         self,
@@ -133,7 +135,7 @@ class Client:
 
     def events(self, id: str) -> list[Event]:  # noqa: A002 - the field's name
         """What happened to a job, in order."""
-        return self._ask("GET", f"/jobs/{id}/events", Event.list_from_wire)
+        return self._ask("GET", _path(id) + "/events", Event.list_from_wire)
 
     def queue(self) -> QueueState:
         """The caller's jobs by status, and the depth and oldest age of each queue."""
@@ -193,7 +195,7 @@ class Client:
         target = Path(to)
         part = target.with_name(f".{uuid.uuid4().hex}.part")
         try:
-            patiently(lambda: self._fetch(f"/jobs/{_id(job)}/outputs/{n}", part), harmless)
+            patiently(lambda: self._fetch(f"{_path(_id(job))}/outputs/{n}", part), harmless, self._pauses())
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
@@ -217,7 +219,7 @@ class Client:
         again: Callable[[ThumbnailerError], bool] = harmless,
         **request: Any,
     ) -> T:
-        return patiently(lambda: self._once(method, path, read, request), again)
+        return patiently(lambda: self._once(method, path, read, request), again, self._pauses())
 
     def _once(self, method: str, path: str, read: Callable[[Mapping[str, Any]], T], request: Mapping[str, Any]) -> T:
         with self._errors():
@@ -229,10 +231,16 @@ class Client:
         except (LookupError, TypeError, ValueError) as error:
             raise NotThumbnailer(self.url) from error
 
+    def _pauses(self) -> Iterator[float]:
+        for number, pause in enumerate(PAUSES):
+            if number < len(FIRST_PAUSES) or self._answered:
+                yield pause
+
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
+            self._answered = True
         except NOTHING_SENT as error:
             raise ServiceUnreachable(self.url, _reason(error)) from error
         except httpx.TransportError as error:
@@ -258,12 +266,17 @@ def _opened(image: Image) -> Iterator[tuple[str, IO[bytes]]]:
     else:
         with TemporaryFile() as copy:
             copyfileobj(image, copy)
+            copy.flush()  # httpx asks the system how long it is
             yield _name(image), copy
 
 
 def _name(file: IO[bytes]) -> str:
     name = getattr(file, "name", None)
     return Path(name).name.strip("<>") if isinstance(name, str) else "image"
+
+
+def _path(id: str) -> str:  # noqa: A002 - the field's name
+    return f"/jobs/{quote(id, safe='')}"
 
 
 def _id(job: Job | str) -> str:

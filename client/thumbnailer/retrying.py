@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, TypeVar
 from thumbnailer.errors import AnswerLost, ServiceUnreachable, ThumbnailerError, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
 
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each further attempt, before jitter: a restart of the service takes less than their sum."""
+
+FIRST_PAUSES = PAUSES[:2]
+"""A service that has never answered is more likely absent than restarting."""
 
 LONGEST = 60.0
 """Seconds; a service that asks for a longer pause than this (Retry-After) is told to the caller instead."""
@@ -32,9 +35,9 @@ def surely_not_accepted(error: ThumbnailerError) -> bool:
     return isinstance(error, ServiceUnreachable) or (isinstance(error, Unavailable) and error.status in {429, 503})
 
 
-def patiently(attempt: Callable[[], T], again: Callable[[ThumbnailerError], bool]) -> T:
-    """Call `attempt` until it answers, its error is none to try again after, or the patience is used up."""
-    for pause in PAUSES:
+def patiently(attempt: Callable[[], T], again: Callable[[ThumbnailerError], bool], pauses: Iterable[float]) -> T:
+    """Call `attempt` until it answers, its error is none to try again after, or the pauses are used up."""
+    for pause in pauses:
         try:
             return attempt()
         except ThumbnailerError as error:

@@ -1,0 +1,334 @@
+"""The installed command `thumbnailer` against the stand-in of the service."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+def test_an_image_becomes_a_thumbnail(thumbnailer, service, images, tmp_path):
+    images("photo.jpg")
+    code, out, err = thumbnailer("submit", "photo.jpg", "--to", "made/here")
+    (job,) = service.jobs
+    assert (code, err) == (0, "")
+    assert out == f"{job}\tcomplete\tphoto.jpg\tmade/here/photo-100x100.jpg\n"
+    assert [path.name for path in (tmp_path / "made/here").iterdir()] == ["photo-100x100.jpg"]
+
+
+def test_without_waiting_the_accepted_jobs_are_listed(thumbnailer, service, images):
+    code, out, _ = thumbnailer("submit", *images("a.jpg", "b.jpg"))
+    assert code == 0
+    assert {tuple(line.split("\t")[1:]) for line in out.splitlines()} == {("pending", "a.jpg"), ("pending", "b.jpg")}
+    assert all(method == "POST" for method, _, _ in service.requests)
+
+
+def test_options_reach_the_service(thumbnailer, service, images):
+    images("a.jpg")
+    options = ["--output", "format=webp,size=20x30", "--output", "size=40,50", "--priority", "economy"]
+    thumbnailer("submit", "a.jpg", *options, "--class", "gpu", "--metadata", "album=a=b", THUMBNAILER_KEY="sesame")
+    assert service.submitted == [
+        {
+            "outputs": [{"format": "webp", "size": "20x30"}, {"size": "40,50"}],
+            "priority": "economy",
+            "class": "gpu",
+            "metadata": {"album": "a=b"},
+        }
+    ]
+    assert service.requests[0][2]["Authorization"] == "Bearer sesame"
+
+
+def test_folders_and_quoted_globs_give_their_images(thumbnailer, service, images, tmp_path):
+    images("in/a.jpg", "in/deep/b.PNG", "in/notes.txt", "in/.hidden/c.jpg", "x1.jpg", "x2.dat", "[odd].jpg")
+    code, _, err = thumbnailer("submit", "in", "x*", "[odd].jpg", "x1.jpg")
+    assert code == 0
+    assert err == "thumbnailer: in: left out 1 that is no image by name\n"
+    assert sorted(job["filename"] for job in service.jobs.values()) == [
+        "[odd].jpg",
+        "a.jpg",
+        "b.PNG",
+        "x1.jpg",
+        "x2.dat",
+    ]
+
+
+def test_a_folder_without_images_is_wrong_usage(thumbnailer, images):
+    images("in/notes.txt")
+    code, _, err = thumbnailer("submit", "in")
+    assert code == 2
+    assert "there is no image to send" in err
+
+
+def test_standard_input_is_sent(thumbnailer, service):
+    code, out, _ = thumbnailer("submit", "-", "--to", ".", stdin="an image")
+    assert code == 0
+    assert out.endswith("\tstdin\tstdin-100x100.jpg\n")
+    assert list(service.bodies.values()) == [b"an image"]
+
+
+def test_no_thumbnail_overwrites_another(thumbnailer, images, tmp_path):
+    images("a/photo.jpg", "b/photo.png")
+    (tmp_path / "photo-100x100.jpg").write_bytes(b"mine")
+    code, out, _ = thumbnailer("submit", "a", "b", "--output", "size=100x100", "--output", "size=100x100", "--to", ".")
+    assert code == 0
+    assert sorted(path for line in out.splitlines() for path in line.split("\t")[3:]) == [
+        "photo-100x100-2.jpg",
+        "photo-100x100-3.jpg",
+        "photo-2-100x100-2.jpg",
+        "photo-2-100x100.jpg",
+    ]
+    assert (tmp_path / "photo-100x100.jpg").read_bytes() == b"mine"
+
+
+def test_what_this_run_wrote_stays_when_overwriting_is_allowed(thumbnailer, images, tmp_path):
+    images("photo.jpg")
+    (tmp_path / "photo-100x100.jpg").write_bytes(b"old")
+    arguments = ["--output", "size=100x100", "--output", "size=100x100", "--to", ".", "--overwrite"]
+    _, out, _ = thumbnailer("submit", "photo.jpg", *arguments)
+    assert out.rstrip().split("\t")[3:] == ["photo-100x100.jpg", "photo-100x100-2.jpg"]
+    assert (tmp_path / "photo-100x100.jpg").read_bytes() != b"old"
+
+
+def test_bad_files_do_not_stop_the_others(thumbnailer, images):
+    images("a.jpg", "b.jpg", text=b"TEXT", broken=b"BROKEN")
+    code, out, err = thumbnailer("submit", "a.jpg", "text.jpg", "missing.jpg", "broken.jpg", "b.jpg", "--to", "made")
+    assert code == 4  # the largest of 1, 2 and 4
+    assert sorted(line.split("\t")[2] for line in out.splitlines()) == ["a.jpg", "b.jpg"]
+    assert sorted(err.splitlines()) == [
+        next(line for line in err.splitlines() if line.startswith("thumbnailer: broken.jpg: Job ")),
+        "thumbnailer: missing.jpg: No such file or directory",
+        "thumbnailer: text.jpg: 415 No image: The body is text: send an image.",
+    ]
+
+
+@pytest.mark.parametrize(("image", "code"), [(b"an image", 0), (b"BROKEN", 1), (b"TEXT", 4)])
+def test_the_exit_code_tells_how_a_job_ended(thumbnailer, images, image, code):
+    images(photo=image)
+    assert thumbnailer("submit", "photo.jpg", "--wait")[0] == code
+
+
+def test_a_missing_file_is_wrong_usage(thumbnailer):
+    code, _, err = thumbnailer("submit", "missing.jpg")
+    assert (code, err) == (2, "thumbnailer: missing.jpg: No such file or directory\n")
+
+
+def test_many_files_are_sent_a_few_at_once(thumbnailer, service, images):
+    names = images(*(f"many/{n:03}.jpg" for n in range(120)))
+    code, out, err = thumbnailer("submit", "many", "--to", "made", "--parallel", "3")
+    assert (code, err) == (0, "")
+    assert len({line.split("\t")[3] for line in out.splitlines()}) == len(names)
+    assert 1 < service.most_at_once <= 3
+    gets = [path for method, path, _ in service.requests if method == "GET"]
+    assert len(gets) == 2 * len(names)  # one look and one download each
+
+
+def test_time_to_wait_is_bounded(thumbnailer, images):
+    images("quick.jpg", slow=b"SLOW")
+    code, out, err = thumbnailer("submit", "slow.jpg", "quick.jpg", "--timeout", "1")
+    assert code == 5
+    assert "\tcomplete\tquick.jpg" in out
+    assert "is still pending: it goes on" in err
+
+
+def test_ctrl_c_says_which_jobs_go_on(start, service, images, tmp_path):
+    images("quick.jpg", slow=b"SLOW")
+    process = start("submit", "quick.jpg", "slow.jpg", "--to", "made")
+    assert "complete" in process.stdout.readline()
+    slow = next(job for job, image in service.bodies.items() if image == b"SLOW")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert err == f"thumbnailer: Interrupted. 1 job goes on in the service: thumbnailer status --wait {slow}\n"
+    assert out == f"{slow}\tpending\tslow.jpg\n"
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["quick-100x100.jpg"]
+
+
+def test_a_service_that_is_not_there_ends_the_run(thumbnailer, images):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        images(*(f"many/{n}.jpg" for n in range(20)))
+        code, out, err = thumbnailer("submit", "many", "--parallel", "2", THUMBNAILER_URL=url)
+    assert (code, out) == (3, "")
+    assert "is the service running" in err
+    assert "Not sent: 17." in err or "Not sent: 18." in err
+
+
+def test_wrong_options_are_refused_once(thumbnailer, service, images):
+    images(*(f"many/{n}.jpg" for n in range(20)))
+    refusal = b'{"title": "Invalid", "status": 422, "detail": "There is no class gpu."}'
+    service.scripted = [(422, {}, refusal)] * 20
+    code, _, err = thumbnailer("submit", "many", "--class", "gpu", "--parallel", "1")
+    assert code == 4
+    assert err.count("There is no class gpu.") == 1
+    assert len(service.requests) <= 2
+
+
+def test_json_lines_hold_jobs_and_errors(thumbnailer, images):
+    images("a.jpg", text=b"TEXT")
+    code, out, _ = thumbnailer("submit", "a.jpg", "text.jpg", "--to", "made", "--json")
+    lines = {line["name"]: line for line in map(json.loads, out.splitlines())}
+    assert code == 4
+    assert lines["a.jpg"]["job"]["status"] == "complete"
+    assert lines["a.jpg"]["saved"] == ["made/a-100x100.jpg"]
+    assert lines["text.jpg"]["job"] is None
+    assert lines["text.jpg"]["error"] == {
+        "kind": "Refused",
+        "message": "415 No image: The body is text: send an image.",
+        "type": "about:blank#415",
+        "status": 415,
+        "detail": "The body is text: send an image.",
+        "request_id": "r1",
+    }
+
+
+def test_a_terminal_shows_bars(service, images, tmp_path):
+    images("a.jpg", broken=b"BROKEN")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("thumbnailer"), "submit", "a.jpg", "broken.jpg", "--to", "made"],
+        cwd=tmp_path,
+        env=os.environ | {"THUMBNAILER_URL": service.url, "TERM": "xterm", "COLUMNS": "200"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+    except OSError:  # how Linux says that the other side has closed
+        pass
+    os.close(ours)
+    assert process.wait(10) == 1
+    for text in ("sent", "2/2", "done", "1/2", "1 failed", "saved", "made/a-100x100.jpg", "cannot be decoded"):
+        assert text in shown.decode()
+
+
+def test_status_knows_jobs_and_tells_of_unknown_ones(thumbnailer, service):
+    good, bad = (service.accept("a\tb.jpg", image, {})["id"] for image in (b"an image", b"BROKEN"))
+    code, out, err = thumbnailer("status", good, NOBODY)
+    assert code == 4
+    start = service.jobs[good]["start"].replace("Z", "000+00:00")
+    assert out == f"{good}\tcomplete\tstandard\t{start}\ta\\tb.jpg\tThe pictures are there.\n"
+    assert err.startswith(f"thumbnailer: {NOBODY}: 404 Not found")
+    assert thumbnailer("status", good)[0] == 0
+    assert thumbnailer("status", bad)[0] == 1
+
+
+def test_status_can_wait(start, service):
+    job = service.accept("slow.jpg", b"SLOW", {})
+    process = start("status", "--wait", job["id"])
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    service.released.set()
+    assert process.communicate(timeout=10)[0] == f"{job['id']}\tcomplete\t{job['id']}\n"
+
+
+def test_status_as_json_is_what_the_service_said(thumbnailer, service):
+    job = service.accept("a.jpg", b"an image", {"metadata": {"album": "1"}})
+    _, out, _ = thumbnailer("status", "--json", job["id"])
+    assert json.loads(out) == service.jobs[job["id"]]
+
+
+def test_list_is_bounded_unless_all_are_asked_for(thumbnailer, service):
+    ids = [service.accept("a.jpg", b"an image", {})["id"] for _ in range(30)]
+    newest_first = ids[::-1]
+    assert [line.split("\t")[0] for line in thumbnailer("list")[1].splitlines()] == newest_first[:20]
+    assert [line.split("\t")[0] for line in thumbnailer("list", "--limit", "3")[1].splitlines()] == newest_first[:3]
+    assert len(thumbnailer("list", "--all", "--json")[1].splitlines()) == 30
+
+
+def test_list_passes_filters_on(thumbnailer, service):
+    thumbnailer("list", "--status", "failed", "--priority", "express", "--since", "2026-11-24T07:00:00+01:00")
+    (_, path, _), *_ = service.requests
+    assert "status=failed" in path
+    assert "priority=express" in path
+    assert "since=2026-11-24T06%3A00%3A00" in path
+
+
+def test_download_writes_all_outputs_under_the_name_that_was_sent(thumbnailer, service):
+    job = service.accept("../../et\x1bc/passwd.png", b"an image", {"outputs": [{"size": "1x2"}, {"format": "png"}]})
+    code, out, _ = thumbnailer("download", job["id"], "--to", "made")
+    assert code == 0
+    assert out.rstrip().split("\t")[3:] == ["made/passwd-1x2.jpg", "made/passwd-100x100.png"]
+
+
+def test_download_of_an_unfinished_job_says_so(thumbnailer, service):
+    job = service.accept("slow.jpg", b"SLOW", {})
+    code, _, err = thumbnailer("download", job["id"])
+    assert code == 5
+    assert "is still pending" in err
+
+
+def test_events_are_told_in_order(thumbnailer, service):
+    job = service.accept("a.jpg", b"an image", {})
+    _, out, _ = thumbnailer("events", job["id"])
+    assert out == "2026-11-24T07:07:00.123000+00:00\taccepted\t0\t1\tThe job was\\taccepted.\n"
+
+
+def test_queue_tells_depth_and_age(thumbnailer):
+    assert thumbnailer("queue")[1] == "pending\t4\nexpress\t1\t2\t0\t3.5\n"
+    assert json.loads(thumbnailer("queue", "--json")[1])["jobs"] == {"pending": 4}
+
+
+def test_an_address_can_be_given_on_the_line(thumbnailer, service):
+    assert thumbnailer("--url", service.url, "queue", THUMBNAILER_URL="http://127.0.0.1:1")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sbmit"], "Did you mean 'submit'?"),
+        (["submit", "a.jpg", "--output", "sise=1x1"], "did you mean size?"),
+        (["submit", "a.jpg", "--metadata", "album"], "NAME=VALUE"),
+        (["submit", "a.jpg", "--priority", "urgent"], "express"),
+        (["list", "--since", "yesterday"], "2h"),
+        (["--url", "nowhere", "queue"], "http://127.0.0.1:8080"),
+    ],
+)
+def test_wrong_usage_is_told_with_what_would_be_right(thumbnailer, arguments, message):
+    code, _, err = thumbnailer(*arguments)
+    assert code == 2
+    assert message in err
+
+
+@pytest.mark.parametrize("command", ["submit", "status", "list", "download", "events", "queue"])
+def test_every_command_has_an_example(thumbnailer, command):
+    code, out, _ = thumbnailer(command, "--help")
+    assert code == 0
+    assert f"  thumbnailer {command}" in out.partition("Example")[2]
+
+
+def test_the_exit_codes_are_documented(thumbnailer):
+    from thumbnailer.exits import Exit
+
+    _, out, _ = thumbnailer("--help")
+    assert all(f"  {code.value} " in out for code in Exit)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_are_printed(thumbnailer, shell):
+    code, out, _ = thumbnailer("completion", shell)
+    assert code == 0
+    assert "_THUMBNAILER_COMPLETE" in out
+
+
+def test_a_closed_pipe_ends_quietly(service, start):
+    for _ in range(300):
+        service.accept("a.jpg", b"an image", {})
+    process = start("list", "--all")
+    process.stdout.readline()
+    process.stdout.close()
+    process.stdout = None
+    assert process.communicate(timeout=10)[1] == ""

@@ -1,0 +1,48 @@
+"""The command `thumbnailer`: its commands, and what becomes of their errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from thumbnailer import exits
+from thumbnailer.commands import options
+from thumbnailer.commands.completion import completion
+from thumbnailer.commands.download import download
+from thumbnailer.commands.looking import events, list_jobs, queue, status
+from thumbnailer.commands.submit import submit
+from thumbnailer.errors import ThumbnailerError
+from thumbnailer.terminal import complain
+
+
+class Commands(click.Group):
+    """A group that turns errors into one line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            complain("Interrupted.")
+            ctx.exit(exits.Exit.INTERRUPTED)
+        except BrokenPipeError:
+            raise  # click ends quietly: whoever read our output has seen enough
+        except (ThumbnailerError, OSError) as error:
+            complain(error)
+            ctx.exit(exits.code_of([error]))
+
+
+@click.group(
+    cls=Commands,
+    commands=[submit, status, list_jobs, download, events, queue, completion],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=options.examples("thumbnailer submit photos/*.jpg --output format=webp,size=200x200 --to thumbnails")
+    + "\n\n"
+    + exits.HELP,
+)
+@click.option("--url", metavar="URL", help="Where the service is; else THUMBNAILER_URL.")
+@click.version_option(package_name="thumbnailer-client", prog_name="thumbnailer")
+@click.pass_context
+def main(ctx: click.Context, url: str | None) -> None:
+    """Make thumbnails: send images to the service, watch the jobs, download the pictures."""
+    ctx.obj = url

@@ -1,0 +1,1 @@
+"""The commands of `thumbnailer`, one file for each kind."""

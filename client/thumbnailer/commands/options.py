@@ -1,0 +1,73 @@
+"""Options and kinds of values that several commands share."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from thumbnailer.errors import InvalidOutput
+from thumbnailer.outputs import parse
+
+PRIORITIES = ("express", "standard", "economy")
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+AN_ID = "0a6e4a0e-7a35-4d5c-9a53-0d5a4d4b1c11"
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help, kept as it is written."""
+    return "\b\n" + "\n".join(["Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)])
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line, for programs.")
+parallel = click.option(
+    "--parallel", type=click.IntRange(1, 64), default=4, show_default=True, help="Files under way at once."
+)
+overwrite = click.option(
+    "--overwrite", is_flag=True, help="Replace files that are there; else a number is added to the name."
+)
+timeout = click.option(
+    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer than this; implies --wait."
+)
+priority = click.option("--priority", type=click.Choice(PRIORITIES), help="How urgent it is.")
+
+
+class OutputSpelling(click.ParamType[dict[str, object]]):
+    """`format=webp,size=200x200`."""
+
+    name = "output"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, object]:
+        try:
+            return parse(value)
+        except InvalidOutput as error:
+            self.fail(str(error), param, ctx)
+
+
+class Pair(click.ParamType[tuple[str, str]]):
+    """`name=value`."""
+
+    name = "pair"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        name, equals, text = value.partition("=")
+        if not (name and equals):
+            self.fail(f"{value!r} is not written as NAME=VALUE", param, ctx)
+        return name, text
+
+
+class Since(click.ParamType[datetime]):
+    """`30m`, `2h`, `7d` ago, or a time such as 2026-11-24T07:00:00Z; one without a zone is local."""
+
+    name = "since"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if ago := re.fullmatch(r"(\d{1,6})([smhd])", value):
+            return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
+        try:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        except ValueError:
+            self.fail(f"{value!r} is neither an age such as 2h nor a time such as 2026-11-24T07:00:00Z", param, ctx)

@@ -1,0 +1,88 @@
+"""`thumbnailer submit`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from thumbnailer.batch.finding import Found, find
+from thumbnailer.batch.following import follow
+from thumbnailer.batch.saving import Folder
+from thumbnailer.batch.steps import Options, saving, sending, waiting
+from thumbnailer.client import Client
+from thumbnailer.commands import options
+from thumbnailer.terminal import complain
+
+
+@click.command(
+    epilog=options.examples(
+        "thumbnailer submit photo.jpg --to thumbnails",
+        "thumbnailer submit photos/ --output format=webp,size=400x300 --output size=64x64 --to thumbnails",
+        "thumbnailer submit '*.png' --priority economy | cut -f1 > ids",
+    )
+)
+@click.argument("files", nargs=-1, required=True)
+@click.option(
+    "--output",
+    "outputs",
+    multiple=True,
+    type=options.OutputSpelling(),
+    metavar="SPEC",
+    help="A picture to make, such as format=webp,size=200x200 (also: fit, quality, background, enlarge). Repeatable.",
+)
+@options.priority
+@click.option("--class", "job_class", metavar="NAME", help="Ask for a kind of machine that the service has.")
+@click.option(
+    "--metadata", multiple=True, type=options.Pair(), metavar="NAME=VALUE", help="Kept with the job. Repeatable."
+)
+@click.option("--wait", is_flag=True, help="Wait until the jobs are finished.")
+@click.option(
+    "--to", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Download to here; implies --wait."
+)
+@options.overwrite
+@options.parallel
+@options.timeout
+@options.as_json
+@click.pass_context
+def submit(
+    ctx: click.Context,
+    files: tuple[str, ...],
+    outputs: tuple[dict[str, object], ...],
+    priority: str | None,
+    job_class: str | None,
+    metadata: tuple[tuple[str, str], ...],
+    wait: bool,
+    to: Path | None,
+    overwrite: bool,
+    parallel: int,
+    timeout: float | None,
+    as_json: bool,
+) -> None:
+    """Send images, and make thumbnails of them.
+
+    FILES are files, folders, globs (quoted ones too), or - for standard input. A folder gives all images in it and
+    below, by their extensions. Without --output, a job makes one picture of 100x100.
+
+    Thumbnails are called FILE-WIDTHxHEIGHT.EXTENSION. Without --wait each accepted job is a line: its id, status and
+    file, with tabs between them.
+    """
+    found = find(files)
+    _tell_left_out(found)
+    if not found.items:
+        raise click.UsageError("there is no image to send")
+    asked = Options(outputs, priority, job_class, dict(metadata))
+    with ExitStack() as stack:
+        client = stack.enter_context(Client(ctx.obj))
+        steps = [sending(client, asked, parallel)]
+        if wait or to or timeout is not None:
+            steps.append(waiting(client, timeout))
+        if to:
+            steps.append(saving(client, stack.enter_context(Folder(to, overwrite=overwrite)), parallel))
+        ctx.exit(follow(found.items, steps, as_json=as_json))
+
+
+def _tell_left_out(found: Found) -> None:
+    for folder, number in found.left_out.items():
+        complain(f"{folder}: left out {number} that {'is no image' if number == 1 else 'are no images'} by name")
