@@ -29,11 +29,12 @@ class Taker:
         self._worker = worker
         self._lease = lease
         self._patience = Patience(lease)
+        self._idle = True
 
     def take(self, most: int) -> list[Hold]:
         """Up to so many jobs that are ours now; never more than there are free slots."""
         try:
-            if self._stores.queue.quiet(self._queues):
+            if self._idle and self._stores.queue.quiet(self._queues):
                 return []
             with self._stores.together():
                 messages = self._stores.queue.receive(self._queues, most=most, visibility=self._lease)
@@ -41,6 +42,7 @@ class Taker:
         except DatabaseUnavailable:
             self._patience.trouble()
             raise
+        self._idle = not messages
         return [Hold(job, message) for job, message in claimed if job is not None]
 
     def claim(self, message: Message) -> Job | None:

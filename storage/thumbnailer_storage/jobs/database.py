@@ -26,6 +26,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._engine = make_engine(url)
+        self.embedded = self._engine.dialect.name == "sqlite"
         self._mine = threading.local()
         self._writers = threading.Lock() if self.embedded else nullcontext()
 
@@ -33,10 +34,6 @@ class Database:
     def engine(self) -> Engine:
         """For the migrations, which bring their own transactions."""
         return self._engine
-
-    @property
-    def embedded(self) -> bool:
-        return self._engine.dialect.name == "sqlite"
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -47,12 +44,8 @@ class Database:
                 yield shared
             return
         with self._turn(), errors_in_our_terms(), self._engine.connect() as connection:
-            transaction = connection.begin()
-            try:
-                yield connection
-            except BaseException:
-                transaction.rollback()
-                raise
+            self._begin(connection, "BEGIN IMMEDIATE")
+            yield connection  # what is raised here closes the connection, which rolls back
             commit(connection)
 
     @contextmanager
@@ -64,7 +57,8 @@ class Database:
                 yield shared
             return
         with errors_in_our_terms(), self._engine.connect() as connection:
-            yield connection.execution_options(reading=True)
+            self._begin(connection, "BEGIN")
+            yield connection
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -75,6 +69,14 @@ class Database:
                 yield
             finally:
                 self._mine.connection = None
+
+    def _begin(self, connection: Connection, how: str) -> None:
+        """SQLite refuses at once, whatever the time-out, a transaction that becomes a writer halfway: so it says first.
+
+        An engine's "begin" event could do it too, and costs each statement a walk through all events.
+        """
+        if self.embedded:
+            connection.exec_driver_sql(how)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -97,7 +99,6 @@ def make_engine(url: str) -> Engine:
     engine = create_engine(url, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=BUSY_SECONDS)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", prepare_sqlite)
-        event.listen(engine, "begin", begin_sqlite)
     # A connection that crosses a fork would be used by two processes at once.
     os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
     return engine
@@ -105,7 +106,7 @@ def make_engine(url: str) -> Engine:
 
 def prepare_sqlite(connection: Any, _record: Any) -> None:
     """Settings of each connection; FULL makes a commit survive a power cut, which a 202 promises."""
-    connection.isolation_level = None  # the driver would begin transactions late, and not IMMEDIATE
+    connection.isolation_level = None  # the driver would begin transactions late; `_begin` does it
     for pragma in (
         f"busy_timeout={BUSY_SECONDS * 1000:.0f}",
         "journal_mode=WAL",
@@ -113,12 +114,6 @@ def prepare_sqlite(connection: Any, _record: Any) -> None:
         "foreign_keys=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def begin_sqlite(connection: Connection) -> None:
-    """A transaction that becomes a writer halfway is refused at once, whatever the time-out: writers say so first."""
-    reading = connection.get_execution_options().get("reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
 def commit(connection: Connection) -> None:

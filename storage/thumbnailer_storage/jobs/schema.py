@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, inspect, text
 
 from thumbnailer_storage.errors import SchemaTooNew, SchemaTooOld
@@ -17,6 +15,9 @@ REVISIONS = ("0001",)
 
 def migrate(database: Database) -> None:
     """Bring the tables up to date. Safe from several copies at a time: one works, the others wait and find it done."""
+    from alembic import command  # noqa: PLC0415 - every program imports this file, and only one of them migrates
+    from alembic.config import Config  # noqa: PLC0415
+
     with database.write() as connection:  # SQLite: BEGIN IMMEDIATE is the lock
         if not database.embedded:
             connection.execute(text("SELECT pg_advisory_xact_lock(7462847)"))

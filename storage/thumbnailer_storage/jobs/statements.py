@@ -62,12 +62,12 @@ RECORD_RESULT = (
 
 
 @cache
-def transition(columns: frozenset[str], *, death: bool) -> Update:
+def transition(columns: frozenset[str], starts_from: tuple[Status, ...], *, death: bool) -> Update:
     """One transition: sets the columns from parameters of the same names with `new_` before.
 
     `finish` and `missing_since` are the clock's, `not_before` is the clock and so many seconds. The job has to be in
-    one of the states `starts_from` and at the `fence`; a death also wants its lease to have ended: it may have been
-    extended since it was found lapsed.
+    one of the states that it starts from and at the `fence`; a death also wants its lease to have ended, which may
+    have been extended since it was found lapsed.
     """
     by_clock = {
         "finish": clock(),
@@ -77,7 +77,7 @@ def transition(columns: frozenset[str], *, death: bool) -> Update:
     values = {name: by_clock.get(name, bindparam(f"new_{name}")) for name in columns}
     statement = update(jobs).where(
         jobs.c.id == bindparam("job"),
-        jobs.c.status.in_(bindparam("starts_from", expanding=True)),
+        jobs.c.status.in_([status.value for status in starts_from]),
         jobs.c.attempt == bindparam("fence"),
     )
     if death:

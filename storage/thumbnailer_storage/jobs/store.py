@@ -150,10 +150,9 @@ class JobStore:
     def apply(self, job: Job, change: Change) -> Job:
         """Make one transition and its event; raises TransitionRefused where another writer won."""
         values = changed_values(change)
-        statement = statements.transition(frozenset(values), death=change.death)
+        statement = statements.transition(frozenset(values), change.starts_from, death=change.death)
         parameters = {f"new_{name}": value for name, value in values.items()}
-        starts_from = [status.value for status in change.starts_from]
-        parameters |= {"job": job.id, "starts_from": starts_from, "fence": change.attempt}
+        parameters |= {"job": job.id, "fence": change.attempt}
         with self._database.write() as connection:
             row = self._changed(connection, statement, parameters)
             if change.results:

@@ -1,0 +1,75 @@
+# `make` shows what there is. Everything runs in .venv, which the first target that needs it makes.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PACKAGES := storage api worker client
+PYTEST := $(BIN)/pytest -q
+# Debian's photos, where the benchmarks find them; see benchmarks/README.md.
+export PHOTOS
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test test-core test-stores test-k8s check format benchmark lock clean
+
+help:  ## show this
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: .venv/run .photos/ready  ## make thumbnails of real photos: starts everything, shows it, leaves nothing behind
+	@$(BIN)/python client/demo/demo.py
+
+run: .venv/run  ## keep API, worker and housekeeper in the foreground on port 8080
+	@$(BIN)/python client/demo/run.py
+
+test: check test-core test-stores test-k8s  ## run every test that this machine can run, and say what was left out
+
+test-core: .venv/dev .cache/pillow-images/ready  ## the tests that need no container
+	$(PYTEST) -m "not stores and not k8s"
+
+test-stores: .venv/dev  ## the tests on real stores in containers
+	@echo "test-stores: left out: no store but the embedded ones is there yet"
+
+test-k8s: .venv/dev  ## the tests on a kind cluster
+	@echo "test-k8s: left out: there is no chart yet"
+
+check: .venv/dev  ## lint, formatting, types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev  ## put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmark: .venv/dev .photos/ready  ## measure the pipeline beside plain Pillow, and jobs end to end (minutes)
+	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/end_to_end.py
+
+lock: .venv/dev  ## renew the hash-locked requirements from the .in files
+	for name in run dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	    requirements/$$name.in -o requirements/$$name.txt || exit 1; \
+	done
+
+clean:  ## remove what the targets made
+	rm -rf .venv .photos .cache thumbnails dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# Two sets of packages: what the service needs, and what checking it needs on top. dev.txt contains run.txt.
+.venv/run: requirements/run.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
+	@touch $@
+
+.venv/dev: requirements/dev.txt | .venv/run
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/it")'
+	$(PYTHON) -m venv .venv
+
+# The photos of scikit-image's wheel, without its dependencies.
+.photos/ready: requirements/photos.txt | .venv/run
+	@mkdir -p .photos
+	$(BIN)/python -m pip download --quiet --no-deps --require-hashes --only-binary :all: --dest .photos -r requirements/photos.txt
+	@touch $@
