@@ -43,11 +43,11 @@ class DirectoryObjects:
                 beside.unlink()
 
     def size(self, key: str) -> int:
-        with trouble_in_our_terms(), missing_in_our_terms(key):
+        with trouble_in_our_terms(), self._missing_in_our_terms(key):
             return self._path(key).stat().st_size
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> Generator[bytes]:
-        with trouble_in_our_terms(), missing_in_our_terms(key):
+        with trouble_in_our_terms(), self._missing_in_our_terms(key):
             descriptor = os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
         return read_chunks(descriptor, start, length)
 
@@ -86,6 +86,16 @@ class DirectoryObjects:
             probe = self._unfinished / uuid4().hex
             probe.touch()
             probe.unlink()
+
+    @contextmanager
+    def _missing_in_our_terms(self, key: str) -> Iterator[None]:
+        """A file that is not there is missing, unless the whole directory is: that is the store's trouble."""
+        try:
+            yield
+        except FileNotFoundError:
+            if self._unfinished.is_dir():
+                raise ObjectMissing(f"there is no object {key}") from None
+            raise
 
     def _path(self, key: str) -> Path:
         if not KEY.fullmatch(key):
@@ -157,19 +167,9 @@ def read_chunks(descriptor: int, start: int, length: int | None) -> Generator[by
 
 
 @contextmanager
-def missing_in_our_terms(key: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise ObjectMissing(f"there is no object {key}") from None
-
-
-@contextmanager
 def trouble_in_our_terms() -> Iterator[None]:
     """A full or failing disk, or a folder that is not ours, is the store's trouble and not the job's."""
     try:
         yield
-    except FileNotFoundError:
-        raise
     except OSError as error:
         raise ObjectsUnavailable(f"the object directory cannot be used: {error.strerror}") from error
