@@ -1,0 +1,113 @@
+"""`make demo`: start the service, make thumbnails of real photos with our own command, show what came of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import config
+import photos
+from processes import BIN, Service, Unusable, free_ports
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from thumbnailer import Job
+
+THUMBNAILS = Path("thumbnails")
+OUTPUTS = ("size=100x100", "format=webp,size=400x300,fit=contain")
+
+console = Console(highlight=False)
+
+
+def main() -> int:
+    surroundings = config.load()
+    with TemporaryDirectory(prefix="thumbnailer-demo-", ignore_cleanup_errors=True) as data:
+        folder = surroundings.photos or photos.unpack(Path(data, "photos"))
+        settings = choose_settings(Path(data))
+        with Service(surroundings.others, settings, logs=Path(data)) as service:
+            start(service)
+            caller = {**surroundings.others, "THUMBNAILER_URL": f"http://127.0.0.1:{settings['THUMBNAILER_PORT']}"}
+            code = submit(folder, caller)
+            show(ask_for_jobs(caller))
+            say_what_is_next()
+    return code
+
+
+def choose_settings(data: Path) -> dict[str, str]:
+    api, api_health, worker_health, housekeeper_health = free_ports(4)
+    return {
+        "THUMBNAILER_DATA": str(data),
+        "THUMBNAILER_HOST": "127.0.0.1",
+        "THUMBNAILER_PORT": api,
+        "THUMBNAILER_API_HEALTH_PORT": api_health,
+        "THUMBNAILER_WORKER_HEALTH_PORT": worker_health,
+        "THUMBNAILER_HOUSEKEEPER_HEALTH_PORT": housekeeper_health,
+        "THUMBNAILER_GRACE_SECONDS": "5",
+    }
+
+
+def start(service: Service) -> None:
+    with console.status("Starting API, worker and housekeeper"):
+        service.migrate()
+        service.start()
+        service.wait_until_ready()
+
+
+def submit(folder: Path, caller: Mapping[str, str]) -> int:
+    """Run our command as a user would, on this terminal; its exit code."""
+    command = ["thumbnailer", "submit", str(folder), "--to", str(THUMBNAILS), "--overwrite"]
+    for output in OUTPUTS:
+        command += ["--output", output]
+    shown = " ".join(command)
+    console.print(f"[bold]$ {shown}[/]", soft_wrap=True)
+    return subprocess.run([str(BIN / command[0]), *command[1:]], env=caller, check=False).returncode
+
+
+def ask_for_jobs(caller: Mapping[str, str]) -> list[Job]:
+    """All jobs, oldest first."""
+    command = [str(BIN / "thumbnailer"), "list", "--all", "--json"]
+    lines = subprocess.run(command, env=caller, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    return [Job.from_wire(json.loads(line)) for line in reversed(lines)]
+
+
+def show(jobs: list[Job]) -> None:
+    table = Table("file", "source", "outputs", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("queued", justify="right")
+    table.add_column("working", justify="right")
+    for job in jobs:
+        outputs = "\n".join(
+            f"{output.format} {output.width}x{output.height}, {size(output.bytes)}" for output in job.outputs
+        )
+        source = f"{job.source.format} {job.source.width}x{job.source.height}, {size(job.source.bytes)}"
+        made = (source, outputs) if job.complete else (size(job.source.bytes), job.message)
+        table.add_row(job.filename, *made, seconds(job.queued_seconds), seconds(job.working_seconds))
+    console.print(table)
+
+
+def size(number: int | None) -> str:
+    return "" if number is None else f"{number / 1000:,.1f} kB"
+
+
+def seconds(number: float | None) -> str:
+    return "" if number is None else f"{number:.3f} s"
+
+
+def say_what_is_next() -> None:
+    console.print(
+        f"The thumbnails are in {THUMBNAILS}/. Try next: [bold]make run[/], or [bold]make demo PHOTOS=folder[/]."
+    )
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Unusable as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        console.print("Interrupted: nothing is left running.")
+        sys.exit(130)

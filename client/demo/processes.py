@@ -1,0 +1,176 @@
+"""API, worker and housekeeper as child processes: started, waited for, and none left behind."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, TracebackType
+
+import httpx
+
+BIN = Path(sys.executable).parent
+
+SECONDS_TO_BE_READY = 60.0
+SECONDS_TO_STOP = 30.0
+LOG_LINES = 20
+
+
+class Unusable(Exception):
+    """A program did not get ready, or has ended by itself; the text says why and shows the end of its log."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One of ours, and the setting that names the port of its health listener."""
+
+    name: str
+    command: tuple[str, ...]
+    health_port: str
+
+
+API = Program("API", ("thumbnailer-api", "serve"), "THUMBNAILER_API_HEALTH_PORT")
+WORKER = Program("worker", ("thumbnailer-worker",), "THUMBNAILER_WORKER_HEALTH_PORT")
+HOUSEKEEPER = Program("housekeeper", ("thumbnailer-api", "housekeeper"), "THUMBNAILER_HOUSEKEEPER_HEALTH_PORT")
+
+START = (API, WORKER, HOUSEKEEPER)
+STOP = (WORKER, HOUSEKEEPER, API)
+"""What works ends first; callers can ask until the end."""
+
+
+class Service:
+    """All three of them on one set of settings. Leaving the context ends them, whatever happened.
+
+    Each leads a process group of its own: Ctrl-C on the terminal reaches only us, who then stop them in order, and what
+    a program started can be ended with it. With `logs`, a folder, what they print goes to files there.
+    """
+
+    def __init__(self, environment: Mapping[str, str], settings: Mapping[str, str], logs: Path | None = None) -> None:
+        self._environment = {**environment, **settings}
+        self._settings = settings
+        self._logs = logs
+        self._running: dict[Program, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Service:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _leave)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # we are leaving already, and in no more than SECONDS_TO_STOP each
+        for program in STOP:
+            if program in self._running:
+                _end(self._running[program])
+
+    def migrate(self) -> None:
+        """Bring the tables up to date."""
+        process = self._spawn("migrate", ("thumbnailer-api", "migrate"))
+        try:
+            code = process.wait(SECONDS_TO_BE_READY)
+        finally:
+            _end(process)
+        if code != 0:
+            raise Unusable(
+                f"The tables could not be made: thumbnailer-api migrate ended with {code}.{self._log('migrate')}"
+            )
+
+    def start(self) -> None:
+        for program in START:
+            self._running[program] = self._spawn(program.name, program.command)
+
+    def wait_until_ready(self) -> None:
+        """Return once all three say so; Unusable."""
+        end = time.monotonic() + SECONDS_TO_BE_READY
+        for program in START:
+            while (reason := self._why_not_ready(program)) is not None:
+                self.check()
+                if time.monotonic() > end:
+                    raise Unusable(f"The {program.name} is not ready: {reason}.{self._log(program.name)}")
+                time.sleep(0.1)
+
+    def check(self) -> None:
+        """Unusable if one of them has ended."""
+        for program, process in self._running.items():
+            if process.poll() is not None:
+                raise Unusable(f"The {program.name} has ended with {process.returncode}.{self._log(program.name)}")
+
+    def health_url(self, program: Program) -> str:
+        return f"http://{self._settings['THUMBNAILER_HOST']}:{self._settings[program.health_port]}"
+
+    def _why_not_ready(self, program: Program) -> str | None:
+        try:
+            answer = httpx.get(f"{self.health_url(program)}/readyz", timeout=2.0, trust_env=False)
+        except httpx.TransportError as error:
+            return str(error)
+        return None if answer.is_success else f"{answer.status_code} {answer.text.strip()}"
+
+    def _spawn(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        output = None if self._logs is None else self._logs.joinpath(f"{name}.log").open("ab")
+        try:
+            return subprocess.Popen(
+                [BIN / command[0], *command[1:]],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=END_WITH_US,  # noqa: PLW1509 - we have one thread
+            )
+        finally:
+            if output is not None:
+                output.close()
+
+    def _log(self, name: str) -> str:
+        if self._logs is None:
+            return ""
+        lines = self._logs.joinpath(f"{name}.log").read_text(errors="replace").splitlines()[-LOG_LINES:]
+        return "\n".join([" Its log ends with:", *(f"  {line}" for line in lines)]) if lines else " Its log is empty."
+
+
+def free_ports(number: int) -> list[str]:
+    """Ports of the loopback that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(number)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [str(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(SECONDS_TO_STOP)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # whatever it started and left
+    process.wait()
+
+
+def _ending_with_us() -> Callable[[], None] | None:
+    """On Linux the kernel tells a child when its parent dies, even of SIGKILL (PR_SET_PDEATHSIG, prctl(2))."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+    return lambda: libc.prctl(1, signal.SIGTERM)
+
+
+END_WITH_US = _ending_with_us()
