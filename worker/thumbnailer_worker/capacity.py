@@ -25,9 +25,9 @@ def concurrency(asked: int | None, child_bytes: int, root: Path = Path("/")) -> 
     chosen = asked or max(1, min(int(cores(root)), fitting))
     if chosen > fitting:
         raise SettingError(
-            f"{chosen} jobs at once, each with up to {child_bytes // _MIB} MiB (THUMBNAILER_CHILD_MEMORY), and "
+            f"{chosen} jobs at once, each with up to {child_bytes // _MIB} MiB (THUMBNAILER_CHILD_MEMORY_MIB), and "
             f"{PARENT_BYTES // _MIB} MiB for the worker itself do not fit into {memory // _MIB} MiB of memory: "
-            "lower THUMBNAILER_CHILD_MEMORY or THUMBNAILER_CONCURRENCY, or give the worker more memory"
+            "lower THUMBNAILER_CHILD_MEMORY_MIB or THUMBNAILER_CONCURRENCY, or give the worker more memory"
         )
     return chosen
 

@@ -1,0 +1,34 @@
+import io
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from service import Service, started
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    with started(tmp_path) as service:
+        yield service
+
+
+def noise(width: int, height: int, format: str) -> bytes:  # noqa: A002 - Pillow's word
+    """A picture that takes its time to decode."""
+    pixels = random.Random(1).randbytes(width * height * 3)
+    file = io.BytesIO()
+    Image.frombytes("RGB", (width, height), pixels).save(file, format)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def small() -> bytes:
+    """A photo that is done in milliseconds."""
+    return noise(320, 240, "JPEG")
+
+
+@pytest.fixture(scope="session")
+def slow() -> bytes:
+    """A picture that keeps a child busy for about a second."""
+    return noise(4000, 3500, "PNG")
