@@ -55,7 +55,7 @@ def test_a_wrong_setting_ends_the_program_with_one_line_that_names_it(
 ) -> None:
     environment = {**os.environ, "THUMBNAILER_DATA": str(tmp_path), name: value}
     ended = subprocess.run(
-        [BIN / "thumbnailer-api", "serve"], env=environment, capture_output=True, text=True, timeout=60
+        [BIN / "thumbnailer-api", "serve"], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert ended.returncode == 2
     (line,) = ended.stderr.strip().splitlines()
@@ -65,7 +65,9 @@ def test_a_wrong_setting_ends_the_program_with_one_line_that_names_it(
 
 def test_a_worker_that_cannot_fit_its_children_refuses_to_start(tmp_path: Path) -> None:
     environment = {**os.environ, "THUMBNAILER_DATA": str(tmp_path), "THUMBNAILER_CHILD_MEMORY_MIB": str(1 << 30)}
-    ended = subprocess.run([BIN / "thumbnailer-worker"], env=environment, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [BIN / "thumbnailer-worker"], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
     assert ended.returncode == 2
     assert "THUMBNAILER_CHILD_MEMORY_MIB" in ended.stderr
 

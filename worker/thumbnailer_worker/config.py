@@ -11,6 +11,9 @@ from pydantic import BeforeValidator, Field
 
 from thumbnailer_storage.config import Settings, StorageSettings, load
 from thumbnailer_storage.logs import LogSettings
+from thumbnailer_worker.imaging.limits import Limits
+
+LIMITS = Limits()
 
 Names = Annotated[
     tuple[str, ...],
@@ -30,9 +33,9 @@ class WorkerSettings(Settings):
     lease_seconds: float = Field(30.0, ge=2, description="How long a claim holds without a sign of life.")
     grace_seconds: float = Field(25.0, ge=0, description="How long it finishes what it has when it is told to stop.")
     missing_seconds: float = Field(30.0, ge=0, description="How long an upload that cannot be seen is waited for.")
-    max_upload_bytes: int = Field(50 << 20, ge=1, description="The largest image, in bytes.")
-    max_pixels: int = Field(50_000_000, ge=1, description="The most pixels of an image (width times height).")
-    max_frames: int = Field(1000, ge=1, description="The most frames of an animation.")
+    max_upload_bytes: int = Field(LIMITS.max_bytes, ge=1, description="The largest image, in bytes.")
+    max_pixels: int = Field(LIMITS.max_pixels, ge=1, description="The most pixels of an image (width times height).")
+    max_frames: int = Field(LIMITS.max_frames, ge=1, description="The most frames of an animation.")
     child_memory_mib: int = Field(1024, ge=128, description="Memory that the work on one image may take, in MiB.")
     child_cpu_seconds: float = Field(30.0, gt=0, description="CPU time that the work on one image may take.")
     scratch: Path = Field(
