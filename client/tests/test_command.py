@@ -232,7 +232,7 @@ def test_status_can_wait(start, service):
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(1)
     service.released.set()
-    assert process.communicate(timeout=10)[0] == f"{job['id']}\tcomplete\t{job['id']}\n"
+    assert process.communicate(timeout=10)[0] == f"{job['id']}\tcomplete\tslow.jpg\n"
 
 
 def test_status_as_json_is_what_the_service_said(thumbnailer, service):

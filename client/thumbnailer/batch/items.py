@@ -27,5 +27,12 @@ class Item:
     error: Exception | None = None
 
     @property
+    def file(self) -> str:
+        """The file as the user wrote it, or as it was called when its job was submitted."""
+        if self.image is None and self.job is not None:
+            return self.job.filename or ""
+        return self.name
+
+    @property
     def id(self) -> str:
         return self.job.id if self.job else self.name

@@ -51,7 +51,7 @@ class Lines:
 
     def left(self, item: Item) -> None:
         if item.job is not None:
-            click.echo("\t".join(map(printable, [item.job.id, item.job.status, item.name, *item.saved])))
+            click.echo("\t".join(map(printable, [item.job.id, item.job.status, item.file, *item.saved])))
 
 
 class JsonLines(Lines):
@@ -107,7 +107,7 @@ class Bars:
     def left(self, item: Item) -> None:
         if item.job is not None:
             places = "".join(f"  {printable(path)}" for path in item.saved)
-            click.echo(f"{item.job.id}  {item.job.status:<8}  {printable(item.name)}{places}")
+            click.echo(f"{item.job.id}  {item.job.status:<8}  {printable(item.file)}{places}")
 
 
 def report(total: int, steps: Sequence[Step], *, as_json: bool) -> Report:
