@@ -1,0 +1,169 @@
+"""The worker's loop, on real stores and real children."""
+
+import io
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from thumbnailer_storage.config import StorageSettings
+from thumbnailer_storage.jobs import schema
+from thumbnailer_storage.jobs.model import Job, Source, Status
+from thumbnailer_storage.opening import Stores, open_stores
+from thumbnailer_worker import shutdown
+from thumbnailer_worker.config import WorkerSettings
+from thumbnailer_worker.handling import Handler
+from thumbnailer_worker.health import Health
+from thumbnailer_worker.main import Worker
+
+LIMIT = 30.0
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Iterator[Stores]:
+    stores = open_stores(StorageSettings(data=tmp_path / "data"))
+    schema.migrate(stores.database)
+    yield stores
+    stores.close()
+
+
+@pytest.fixture
+def worker(stores: Stores, tmp_path: Path) -> Iterator[Worker]:
+    settings = WorkerSettings(concurrency=3, child_memory_mib=256, lease_seconds=2, scratch=tmp_path)
+    worker = Worker(stores, settings, tmp_path)
+    yield worker
+    shutdown.stop(worker, 10)
+
+
+def submitted(stores: Stores) -> Job:
+    file = io.BytesIO()
+    Image.effect_noise((600, 400), 50).save(file, "PNG")
+    job = Job.new(owner="ada", source=Source(len(file.getvalue()), "0" * 64))
+    stores.objects.put(job.upload_key, [file.getvalue()])
+    stores.jobs.add(job)
+    return job
+
+
+def sent(stores: Stores, job: Job) -> None:
+    stores.queue.send(job.queue, [job.id])
+    stores.jobs.mark_sent([job.id])
+
+
+def wait_until_final(stores: Stores, jobs: list[Job]) -> None:
+    deadline = time.monotonic() + LIMIT
+    while stores.jobs.finished([job.id for job in jobs]) != {job.id for job in jobs}:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_job_with_a_death_runs_alone_in_its_worker(
+    stores: Stores, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [submitted(stores) for _ in range(9)]
+    suspect = jobs[4]
+    stores.jobs.claim(suspect.id, worker="dead", lease=-1)
+    (lapsed,) = stores.upkeep.lapsed(most=1)
+    stores.jobs.apply(lapsed, lapsed.rescue())
+    for job in jobs:
+        sent(stores, job)
+    running: set[object] = set()
+    beside: dict[object, int] = {}
+    make, lock = Handler.make, threading.Lock()
+
+    def watched(self, hold, *given):
+        with lock:
+            running.add(hold.job.id)
+            for job in running:
+                beside[job] = max(beside.get(job, 0), len(running))
+        try:
+            time.sleep(0.1)
+            return make(self, hold, *given)
+        finally:
+            with lock:
+                running.discard(hold.job.id)
+
+    monkeypatch.setattr(Handler, "make", watched)
+    threading.Thread(target=worker.run, daemon=True).start()
+    wait_until_final(stores, jobs)
+    assert beside[suspect.id] == 1
+    assert max(beside.values()) == 3
+
+
+def test_health_turns_bad_when_the_loop_stalls(stores: Stores, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    health = Health(worker, "127.0.0.1", 0)
+    threading.Thread(target=worker.run, daemon=True).start()
+    deadline = time.monotonic() + LIMIT
+    while status(health, "/readyz") != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert status(health, "/healthz") == 200
+    release = threading.Event()
+    monkeypatch.setattr("thumbnailer_worker.main.STALLED_SECONDS", 0.5)
+    monkeypatch.setattr(worker.taker, "take", lambda most: release.wait(LIMIT) and [])
+    while status(health, "/healthz") != 503:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    release.set()
+    while status(health, "/healthz") != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert b"thumbnailer_busy_slots" in body(health, "/metrics")
+    health.close()
+
+
+def test_a_worker_waits_not_ready_until_somebody_migrates(tmp_path: Path) -> None:
+    stores = open_stores(StorageSettings(data=tmp_path / "empty"))
+    worker = Worker(stores, WorkerSettings(concurrency=1, child_memory_mib=256), tmp_path)
+    threading.Thread(target=worker.run, daemon=True).start()
+    time.sleep(0.3)
+    assert not worker.ready
+    assert worker.healthy
+    schema.migrate(stores.database)
+    deadline = time.monotonic() + LIMIT
+    while not worker.ready:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    shutdown.stop(worker, 1)
+    stores.close()
+
+
+def test_a_mistake_of_ours_fails_the_job_with_500_and_the_worker_goes_on(
+    stores: Stores, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = submitted(stores), submitted(stores)
+    make = Handler.make
+
+    def mistaken(self, hold, *given):
+        if hold.job.id == bad.id:
+            raise ZeroDivisionError
+        return make(self, hold, *given)
+
+    monkeypatch.setattr(Handler, "make", mistaken)
+    for job in (bad, good):
+        sent(stores, job)
+    threading.Thread(target=worker.run, daemon=True).start()
+    wait_until_final(stores, [bad, good])
+    failed = stores.jobs.get(bad.id)
+    assert (failed.status, failed.code) == (Status.FAILED, 500)
+    assert "ZeroDivision" not in failed.message
+    assert stores.jobs.get(good.id).status is Status.COMPLETE
+
+
+def status(health: Health, path: str) -> int:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{health.port}{path}", timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def body(health: Health, path: str) -> bytes:
+    with urllib.request.urlopen(f"http://127.0.0.1:{health.port}{path}", timeout=5) as answer:
+        found: bytes = answer.read()
+        return found
