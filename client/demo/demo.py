@@ -81,7 +81,7 @@ def show(jobs: list[Job]) -> None:
     table.add_column("working", justify="right")
     for job in jobs:
         outputs = "\n".join(
-            f"{output.format} {output.width}x{output.height}, {size(output.bytes)}" for output in job.outputs
+            f"{output.media_type} {output.width}x{output.height}, {size(output.bytes)}" for output in job.outputs
         )
         source = f"{job.source.format} {job.source.width}x{job.source.height}, {size(job.source.bytes)}"
         made = (source, outputs) if job.complete else (size(job.source.bytes), job.message)

@@ -95,12 +95,11 @@ class Service:
         for n, output in enumerate(job["outputs"]):
             width, height = output["size"].split("x")
             output |= {
-                "format": output["format"] or "jpeg",
                 "location": f"/jobs/{job['id']}/outputs/{n}",
                 "width": int(width),
                 "height": int(height),
                 "bytes": len(PICTURE),
-                "media_type": "image/jpeg",
+                "media_type": f"image/{output['format'] or 'jpeg'}",
             }
 
 

@@ -82,5 +82,6 @@ class Folder:
 
 
 def _extension(output: Output) -> str:
-    name = "jpg" if output.format == "jpeg" else output.format or ""
-    return name if name.isalnum() else "bin"
+    """By what was made: where no format was asked for, the service has chosen one."""
+    name = (output.media_type or "").removeprefix("image/")
+    return {"jpeg": "jpg"}.get(name, name) if name.isalnum() else "bin"
