@@ -107,7 +107,7 @@ def test_it_opens_no_connection(slot):
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.5)
         told = slot.told(
-            f"tell([attempt(lambda: socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 2)),"
+            f"tell([attempt(lambda: socket.socket().connect(('127.0.0.1', {server.getsockname()[1]}))),"
             " attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)), attempt(lambda: socket.socketpair()),"
             " attempt(lambda: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))])"
         )
