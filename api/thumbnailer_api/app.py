@@ -1,0 +1,88 @@
+"""The WSGI app: what answers at which address, and what every answer has."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from flask import Flask, Response, g, request
+
+from thumbnailer_api import metrics, problems
+from thumbnailer_api.routes import documents, jobs, outputs, queue
+from thumbnailer_api.wiring import Wiring
+
+ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
+    ("POST", "/jobs", jobs.post),
+    ("GET", "/jobs", jobs.newest),
+    ("GET", "/jobs/<job>", jobs.get),
+    ("GET", "/jobs/<job>/events", jobs.events),
+    ("GET", "/jobs/<job>/outputs/<n>", outputs.get),
+    ("GET", "/queue", queue.get),
+]
+"""What callers can do; each of these passes auth/. A GET answers HEAD too."""
+
+OPEN_ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
+    ("GET", "/docs", documents.page),
+    ("GET", "/openapi.json", documents.openapi),
+    ("GET", "/problems/<name>", documents.problem),
+]
+"""What everybody may read."""
+
+SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+
+log = structlog.get_logger()
+
+
+def create_app(wiring: Wiring) -> Flask:
+    """The app of one process; configured by nothing but its wiring."""
+    app = Flask("thumbnailer_api", static_folder=None)
+    app.url_map.strict_slashes = False
+    for method, path, handler in ROUTES:
+        app.add_url_rule(path, name_of(handler), partial(authenticated, wiring, handler), methods=[method])
+    for method, path, handler in OPEN_ROUTES:
+        app.add_url_rule(path, handler.__name__, partial(handler, wiring), methods=[method])
+    app.before_request(begin)
+    app.after_request(finish)
+    app.register_error_handler(Exception, problems.answer)
+    return app
+
+
+def name_of(handler: Callable[..., Any]) -> str:
+    return f"{handler.__module__.rpartition('.')[2]}.{handler.__name__}"
+
+
+def authenticated(wiring: Wiring, handler: Callable[..., Response], **place: str) -> Response:
+    g.owner = wiring.authenticator.owner(request.headers)
+    return handler(wiring, **place)
+
+
+def begin() -> None:
+    """Give the request an id, its caller's if that is a sane one, and start the clock."""
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if SANE_ID.fullmatch(given) else uuid4().hex
+    g.method = request.method
+    g.started = time.perf_counter()
+
+
+def finish(answer: Response) -> Response:
+    """Name the request in its answer, count it, and write its line in the log."""
+    answer.headers["X-Request-Id"] = g.request_id
+    route = request.url_rule.rule if request.url_rule else "unknown"
+    seconds = time.perf_counter() - g.started
+    metrics.requests.labels(route, request.method, answer.status_code).observe(seconds)
+    about = {name: value for name in ("owner", "job") if (value := g.get(name)) is not None}
+    log.info(
+        "request",
+        method=request.method,
+        route=route,
+        status=answer.status_code,
+        ms=round(seconds * 1000, 1),
+        request_id=g.request_id,
+        **about,
+    )
+    return answer

@@ -1,0 +1,80 @@
+"""Settings of the API server and of the housekeeper. This file is the only one here that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from ipaddress import ip_address
+from typing import Literal, Self, TypeVar
+
+from pydantic import Field, model_validator
+
+from thumbnailer_storage.config import Settings, StorageSettings, load
+from thumbnailer_storage.logs import LogSettings
+
+S = TypeVar("S", bound=Settings)
+
+HOST = Field("127.0.0.1", description="Address that the API and the health listeners bind to.")
+BODY_SECONDS = Field(300.0, gt=0, description="Longest time that a request's body may take, in seconds.")
+
+
+class ApiSettings(Settings):
+    """Where the API listens, and how much it takes on."""
+
+    host: str = HOST
+    port: int = Field(8080, ge=0, le=65535, description="Port of the API; 0 takes a free one.")
+    api_health_port: int = Field(8081, ge=0, le=65535, description="Port of the API's health, readiness and metrics.")
+    auth: Literal["nobody"] = Field("nobody", description="Who may call: `nobody` asks for no key.")
+    insecure_no_auth: bool = Field(
+        False, description="`yes` lets an API without authentication listen on other addresses than the loopback."
+    )
+    threads: int = Field(
+        256, ge=8, le=4096, description="Requests at a time: at most half receive bodies, at most a quarter wait."
+    )
+    body_seconds: float = BODY_SECONDS
+    max_upload_bytes: int = Field(50 * 1024 * 1024, ge=1, description="Largest image that is taken, in bytes.")
+    drain_seconds: float = Field(
+        0.0, ge=0, description="Pause on SIGTERM between turning not ready and accepting no more, in seconds."
+    )
+    grace_seconds: float = Field(25.0, ge=0, description="How long requests, or a job, may go on after SIGTERM.")
+
+    @model_validator(mode="after")
+    def strangers_need_a_key(self) -> Self:
+        if self.auth == "nobody" and not self.insecure_no_auth and not is_loopback(self.host):
+            raise ValueError(
+                f"THUMBNAILER_HOST is {self.host!r} and THUMBNAILER_AUTH is 'nobody': everybody who reaches that "
+                "address could use the service; listen on 127.0.0.1, or say THUMBNAILER_INSECURE_NO_AUTH=yes"
+            )
+        return self
+
+
+class HousekeeperSettings(Settings):
+    """How often the housekeeper does what."""
+
+    host: str = HOST
+    housekeeper_health_port: int = Field(
+        8083, ge=0, le=65535, description="Port of the housekeeper's health, readiness and metrics."
+    )
+    housekeeping_seconds: float = Field(5.0, gt=0, description="Pause between two rounds of resend and rescue.")
+    resend_seconds: float = Field(
+        60.0, gt=0, description="How long a job is overtaken, or a queue reads empty, before messages are sent again."
+    )
+    sweep_seconds: float = Field(3600.0, gt=0, description="Pause between two sweeps of objects that nobody needs.")
+    lease_seconds: float = Field(30.0, gt=0, description="How long a worker's claim holds without a heartbeat.")
+    body_seconds: float = BODY_SECONDS
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def from_environment(kind: type[S]) -> S:
+    """The settings of one class; raises SettingError for the first one that is wrong."""
+    return load(kind, os.environ)
+
+
+def of_every_program() -> tuple[StorageSettings, LogSettings]:
+    """The settings that all programs share; raises SettingError."""
+    return load(StorageSettings, os.environ), load(LogSettings, os.environ)

@@ -1,0 +1,93 @@
+"""What can be wrong with a request; problems.py says which answer each of these gets. The text is for the caller.
+
+ApiError
+├── Malformed             not the HTTP, JSON or multipart that it says it is
+│   └── BodyCut           the caller went away in the middle of its body
+├── Invalid               understood, and nothing that we do: names the field and what is allowed
+├── NoImage               plainly no image, by its first bytes
+├── WrongContentType
+├── TooLarge
+├── TooSlow
+├── Busy                  all threads for this kind of work are taken
+├── NoSuchOutput
+├── NotFinished           the job still runs: it has no outputs yet
+├── JobFailed             the job failed: it will never have outputs
+├── Gone                  the job's data was removed
+├── RangeOutside          the bytes asked for lie outside the output
+└── ServerDied            not for callers: there is nobody left to answer them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ApiError(Exception):
+    """Anything that the API raises on purpose."""
+
+
+class Malformed(ApiError):
+    """The request is not what it says it is."""
+
+
+class BodyCut(Malformed):
+    """The body ended before its end."""
+
+
+class Invalid(ApiError):
+    """The request asks for something that we do not do.
+
+    `fields` are pairs of a field's name and what is wrong with it.
+    """
+
+    def __init__(self, detail: str, fields: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(detail)
+        self.fields = fields
+
+
+class NoImage(ApiError):
+    """The first bytes are those of no image format that we take."""
+
+
+class WrongContentType(ApiError):
+    """The body is of a type that we do not take."""
+
+
+class TooLarge(ApiError):
+    """The body is larger than allowed."""
+
+
+class TooSlow(ApiError):
+    """The body stood still, or did not end in time."""
+
+
+class Busy(ApiError):
+    """There is no thread left for this kind of request."""
+
+
+class NoSuchOutput(ApiError):
+    """The job makes fewer outputs."""
+
+
+class NotFinished(ApiError):
+    """The outputs are not made yet."""
+
+
+class JobFailed(ApiError):
+    """The outputs could not be made."""
+
+
+class Gone(ApiError):
+    """The outputs were removed."""
+
+
+class RangeOutside(ApiError):
+    """The range begins after the output's last byte; `length` is how many bytes there are."""
+
+    def __init__(self, detail: str, length: int) -> None:
+        super().__init__(detail)
+        self.length = length
+
+
+class ServerDied(ApiError):
+    """The thread that accepts connections has ended by itself."""

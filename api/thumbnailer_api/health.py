@@ -1,0 +1,93 @@
+"""Health, readiness and metrics, on a listener of their own: it answers while all other threads are busy."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ParamSpec
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+
+from thumbnailer_storage.errors import StorageError
+
+P = ParamSpec("P")
+Check = Callable[[], str | None]
+"""Says in words what is wrong; None where all is well."""
+
+
+class Health:
+    """Answers /healthz (restart me if it fails), /readyz (send me nothing while it fails) and /metrics.
+
+    Each check is asked anew for each request. Raises OSError where the address is taken.
+    """
+
+    def __init__(self, host: str, port: int, *, alive: Mapping[str, Check], ready: Mapping[str, Check]) -> None:
+        checks = {"/healthz": alive, "/readyz": ready}
+        try:
+            self._server = Listener((host, port), handler_for(checks))
+        except OSError as error:
+            raise OSError(f"the health listener cannot have {host}:{port}: {error.strerror}") from error
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 32
+
+
+def handler_for(checks: Mapping[str, Mapping[str, Check]]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 5.0
+
+        def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._send(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(REGISTRY))
+            elif self.path in checks:
+                self._send(*judgement(checks[self.path]))
+            else:
+                self._send(HTTPStatus.NOT_FOUND, "text/plain", b"/healthz, /readyz, /metrics\n")
+
+        def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+            """Probes come every few seconds: nobody wants to read that."""
+
+    return Handler
+
+
+def judgement(checks: Mapping[str, Check]) -> tuple[HTTPStatus, str, bytes]:
+    """200 and "ok" for each check, or 503 and what is wrong."""
+    found = {name: check() or "ok" for name, check in checks.items()}
+    well = all(words == "ok" for words in found.values())
+    status = HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
+    return status, "application/json", json.dumps(found).encode() + b"\n"
+
+
+def trouble(look: Callable[P, None], *given: P.args, **named: P.kwargs) -> str | None:
+    """What a store says is wrong when it is looked at."""
+    try:
+        look(*given, **named)
+    except StorageError as error:
+        return str(error)
+    return None

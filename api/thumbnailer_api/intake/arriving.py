@@ -1,0 +1,119 @@
+"""An image on its way from the network to the object store: measured, judged, never whole in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+
+from werkzeug.datastructures import Headers
+from werkzeug.http import parse_options_header
+
+from thumbnailer_api import metrics
+from thumbnailer_api.errors import Invalid, NoImage, TooLarge, WrongContentType
+from thumbnailer_api.intake.asking import JobAsked
+from thumbnailer_api.intake.form import MAX_BETWEEN, MAX_JOB_BYTES, Form
+from thumbnailer_api.intake.queries import job_asked
+from thumbnailer_api.intake.sniffing import judged
+from thumbnailer_api.server.bodies import Body
+
+BOTH_WAYS = "send multipart/form-data with the part `image`, or the image itself as the body"
+NOT_YET = {"Idempotency-Key": "the header Idempotency-Key is not known in this release: leave it out"}
+
+
+class Sent(Protocol):
+    """A body of one of the two kinds; what is beside the image is known once the image has passed."""
+
+    asked: JobAsked
+    filename: str | None
+
+    def image(self) -> Iterator[bytes]:
+        """The image's bytes."""
+
+
+class Bare:
+    """The image itself is the body, and the query says what is asked for."""
+
+    def __init__(self, pieces: Iterator[bytes], query: str) -> None:
+        self.filename: str | None = None
+        self.asked = job_asked(query)
+        self._pieces = pieces
+
+    def image(self) -> Iterator[bytes]:
+        return self._pieces
+
+
+class Arrival:
+    """One upload.
+
+    Whatever can be refused by its head is refused when it is made: Invalid, WrongContentType, TooLarge, NoImage.
+    `most` is the largest image in bytes.
+    """
+
+    def __init__(self, body: Body, headers: Headers, query: str, most: int) -> None:
+        self._most = most
+        self._hash = hashlib.sha256()
+        self.bytes = 0
+        refuse_what_is_not_there_yet(headers)
+        kind, options = parse_options_header(headers.get("Content-Type"))
+        refuse_by_length(headers.get("Content-Length"), most + (MAX_JOB_BYTES + MAX_BETWEEN) * is_form(kind))
+        self._sent = what_is_sent(body, kind, options, query)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The image, for the object store. Raises NoImage, TooLarge, and what the body and the form raise."""
+        return judged(self._measured(self._sent.image()))
+
+    def _measured(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self.bytes += len(chunk)
+            metrics.upload_bytes.inc(len(chunk))
+            if self.bytes > self._most:
+                raise too_large(self._most)
+            self._hash.update(chunk)
+            yield chunk
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    @property
+    def asked(self) -> JobAsked:
+        return self._sent.asked
+
+    @property
+    def filename(self) -> str | None:
+        return self._sent.filename
+
+
+def is_form(kind: str) -> bool:
+    return kind.startswith("multipart/")
+
+
+def refuse_what_is_not_there_yet(headers: Headers) -> None:
+    for name, wrong in NOT_YET.items():
+        if name in headers:
+            raise Invalid(wrong, [(name, "is not known in this release")])
+
+
+def refuse_by_length(length: str | None, most: int) -> None:
+    if length is not None and int(length) > most:
+        raise too_large(most)
+    if length == "0":
+        raise NoImage(f"There is no body: {BOTH_WAYS}.")
+
+
+def too_large(most: int) -> TooLarge:
+    return TooLarge(f"An image may have {most} bytes at most: send a smaller one.")
+
+
+def what_is_sent(body: Body, kind: str, options: Mapping[str, str], query: str) -> Sent:
+    """The form or the bare image that the content type names."""
+    if kind == "application/json":
+        raise WrongContentType(f"JSON holds no image: {BOTH_WAYS}.")
+    if not is_form(kind):
+        return Bare(body.pieces(), query)
+    if kind != "multipart/form-data" or not 1 <= len(options.get("boundary", "")) <= 200:
+        raise WrongContentType(f"{kind} cannot be read here, or it names no boundary: {BOTH_WAYS}.")
+    if query:
+        raise Invalid("Options of a form belong into its part `job`, and not into the query.", [("job", "is missing")])
+    return Form(body.pieces(), options["boundary"])

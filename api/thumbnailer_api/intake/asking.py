@@ -1,0 +1,148 @@
+"""What a caller may ask for. The models judge the spelling, the record's own classes the values."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from thumbnailer_api.intake.mistakes import in_our_words
+from thumbnailer_storage.jobs.model import MAX_OUTPUTS, MAX_SIDE, Fit, Output, Priority, Status
+
+SIZE = re.compile(r"\s*(\d{1,6})\s*[,xX]\s*(\d{1,6})\s*")
+
+
+class Asked(BaseModel):
+    """What all that callers send has in common: a field that we do not know is refused, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def a_size(text: str) -> str:
+    found = SIZE.fullmatch(text)
+    if not found:
+        raise ValueError(f"{text!r} is no size: write W,H or WxH in pixels, such as 200x200")
+    width, height = (int(side) for side in found.groups())
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        raise ValueError(f"{text!r} is no size: width and height are between 1 and {MAX_SIDE} pixels")
+    return f"{width}x{height}"
+
+
+def a_format(name: object) -> object:
+    return {"jpg": "jpeg"}.get(name.lower(), name.lower()) if isinstance(name, str) else name
+
+
+def a_colour(text: str) -> str:
+    if not re.fullmatch(r"#?[0-9a-fA-F]{6}", text):
+        raise ValueError(f"{text!r} is no colour: write it as #rrggbb")
+    return f"#{text.removeprefix('#').lower()}"
+
+
+class OutputAsked(Asked):
+    """One picture that is to be made."""
+
+    format: Annotated[
+        Literal["jpeg", "png", "webp", "avif", "gif"] | None,
+        BeforeValidator(a_format, json_schema_input_type=Literal["jpeg", "jpg", "png", "webp", "avif", "gif"] | None),
+    ] = Field(default=None, description="Left out: PNG where the source has transparency, else JPEG.")
+    size: Annotated[str, AfterValidator(a_size)] = Field(
+        default="100x100",
+        description=f"`W,H` or `WxH` in pixels, each from 1 to {MAX_SIDE}.",
+        examples=["100,100", "200x200"],
+        json_schema_extra={"pattern": r"^\s*\d{1,6}\s*[,xX]\s*\d{1,6}\s*$"},
+    )
+    fit: Fit = Field(
+        default=Fit.COVER,
+        description="`cover` fills the box exactly, `contain` stays inside it, `pad` fills it up with `background`.",
+    )
+    quality: int | None = Field(default=None, ge=1, le=100, description="For jpeg, webp and avif.")
+    background: Annotated[str, AfterValidator(a_colour)] | None = Field(
+        default=None, description="A colour as `#rrggbb`.", examples=["#ffffff"]
+    )
+    enlarge: bool | None = Field(
+        default=None, description="Whether a small source is enlarged; left out, cover and pad do and contain does not."
+    )
+
+    @model_validator(mode="after")
+    def the_record_takes_it(self) -> Self:
+        self.output()
+        return self
+
+    def output(self) -> Output:
+        """As it is recorded; raises InvalidJob."""
+        width, height = self.size.split("x")
+        return Output(self.format, int(width), int(height), self.fit, self.quality, self.background, self.enlarge)
+
+
+def listed(outputs: object) -> object:
+    return [outputs] if isinstance(outputs, dict) else outputs
+
+
+def no_class(name: str | None) -> str | None:
+    if name is not None:
+        raise ValueError(f"{name!r} is not configured: this service has no classes, leave it out")
+    return None
+
+
+class JobAsked(Asked):
+    """What is to be made of an image, and how urgently. All of it may be left out."""
+
+    outputs: Annotated[
+        list[OutputAsked], BeforeValidator(listed, json_schema_input_type=list[OutputAsked] | OutputAsked)
+    ] = Field(
+        default_factory=list,
+        max_length=MAX_OUTPUTS,
+        description="The pictures to make; `output` is accepted too. Left out: one of exactly 100x100.",
+    )
+    priority: Priority = Field(default=Priority.STANDARD, description="Which queue it waits in.")
+    job_class: Annotated[str | None, AfterValidator(no_class)] = Field(
+        default=None,
+        validation_alias="class",
+        description="A kind of machine to run on; none is configured in this release.",
+    )
+    metadata: dict[str, str] = Field(
+        default_factory=dict, description="Names and values of your own, up to 4096 bytes; they come back with the job."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def other_names(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        if "webhook" in given:
+            raise ValueError("webhook: this release has no webhooks yet; leave it out and ask for the job instead")
+        if "output" in given:
+            if "outputs" in given:
+                raise ValueError("output: it is another name for `outputs`; send one of the two")
+            given = {("outputs" if name == "output" else name): value for name, value in given.items()}
+        return given
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Self:
+        """Read the part `job`. Raises Malformed where it is no JSON, Invalid where it asks for what we do not do."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise in_our_words(error, "The part `job`") from None
+
+
+class ListAsked(Asked):
+    """Which of the caller's jobs are listed."""
+
+    status: Status | None = Field(default=None, description="Only jobs in this state.")
+    priority: Priority | None = Field(default=None, description="Only jobs of this priority.")
+    since: AwareDatetime | None = Field(
+        default=None, description="Only jobs accepted at this time or later (RFC 3339)."
+    )
+    limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
+    cursor: str | None = Field(default=None, max_length=200, description="`next` of the page before.")

@@ -1,0 +1,36 @@
+"""What a caller got wrong, in words that name the field and say what is allowed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from thumbnailer_api.errors import ApiError, Invalid, Malformed
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+SAID = 5
+"""How many mistakes the answer's sentence names; its `errors` lists more."""
+LISTED = 20
+
+
+def in_our_words(error: ValidationError, where: str) -> ApiError:
+    """The error to raise for what pydantic found in `where`."""
+    found = error.errors(include_url=False, include_context=False)[:LISTED]
+    if found[0]["type"] == "json_invalid":
+        return Malformed(f"{where} is no JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}.")
+    fields = [(".".join(str(step) for step in mistake["loc"]), what_is_wrong(mistake)) for mistake in found]
+    said = "; ".join(f"{field}: {wrong}" if field else wrong for field, wrong in fields[:SAID])
+    return Invalid(f"{where} is not as it should be: {said}.", fields)
+
+
+def what_is_wrong(mistake: ErrorDetails) -> str:
+    if mistake["type"] == "extra_forbidden":
+        return "there is no such field"
+    if mistake["type"] == "value_error":
+        return mistake["msg"].removeprefix("Value error, ")
+    given = repr(mistake["input"])
+    shown = given if len(given) <= 60 else f"{given[:60]}…"
+    return mistake["msg"].replace("Input should be", f"{shown} is not", 1).replace("is not a valid", "is no valid", 1)

@@ -1,0 +1,65 @@
+"""Options in the query of a request."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+from pydantic import ValidationError
+
+from thumbnailer_api.errors import Invalid
+from thumbnailer_api.intake.asking import Asked, JobAsked, ListAsked
+from thumbnailer_api.intake.mistakes import in_our_words
+
+MOST_PAIRS = 100
+
+A = TypeVar("A", bound=Asked)
+
+
+def job_asked(query: str) -> JobAsked:
+    """Read `output=format=webp,size=200x200&priority=express`; raises Invalid."""
+    given: dict[str, Any] = {}
+    for name, value in pairs(query):
+        if name == "output":
+            given.setdefault("outputs", []).append(spelled(value))
+        elif name in given:
+            raise Invalid(f"The query names {name[:100]} twice.", [(name[:100], "is there twice")])
+        else:
+            given[name] = value
+    return judged(JobAsked, given)
+
+
+def list_asked(query: str) -> ListAsked:
+    """Read the query of a list; raises Invalid."""
+    return judged(ListAsked, dict(pairs(query)))
+
+
+def spelled(text: str) -> dict[str, str]:
+    """The fields of `format=webp,size=200,200`: a part without `=` belongs to the one before."""
+    fields: dict[str, str] = {}
+    name = ""
+    for part in text.split(","):
+        key, equals, value = part.partition("=")
+        if equals:
+            name = key.strip()
+            fields[name] = value.strip()
+        elif name == "size":
+            fields[name] += f",{part.strip()}"
+        else:
+            wrong = f"{text[:100]!r} has a part without `=`: write it like format=webp,size=200x200"
+            raise Invalid(f"The query is not as it should be: output: {wrong}.", [("output", wrong)])
+    return fields
+
+
+def pairs(query: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(query, keep_blank_values=True, max_num_fields=MOST_PAIRS)
+    except ValueError:
+        raise Invalid(f"The query has more than {MOST_PAIRS} parts.") from None
+
+
+def judged(kind: type[A], given: dict[str, Any]) -> A:
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        raise in_our_words(error, "The query") from None

@@ -1,0 +1,64 @@
+"""The housekeeper program: its loop, and a listener for its health."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+
+from thumbnailer_api.config import HousekeeperSettings
+from thumbnailer_api.errors import ServerDied
+from thumbnailer_api.health import Health, trouble
+from thumbnailer_api.housekeeping.loop import Housekeeper
+from thumbnailer_api.serving import WATCH_SECONDS, wait_for_tables
+from thumbnailer_storage.jobs.schema import check
+from thumbnailer_storage.opening import Stores
+
+STOP_SECONDS = 20.0
+"""How long a duty that has begun may take to end; all of them can be cut short without harm."""
+
+log = structlog.get_logger()
+
+
+def keep_house(settings: HousekeeperSettings, stores: Stores, stop: threading.Event) -> None:
+    """Go through the duties until `stop` is set. Raises SchemaTooNew, ForeignStore, OSError."""
+    housekeeper = Housekeeper(stores, settings)
+    loop = threading.Thread(target=housekeeper.run, args=(stop,), name="housekeeper", daemon=True)
+
+    def stalled() -> str | None:
+        return None if housekeeper.healthy and not died(loop) else "the loop has stalled"
+
+    def not_working() -> str | None:
+        return None if loop.is_alive() and not stop.is_set() else "not working"
+
+    health = Health(
+        settings.host,
+        settings.housekeeper_health_port,
+        alive={"loop": stalled},
+        ready={
+            "loop": not_working,
+            "database": lambda: trouble(check, stores.database),
+            "objects": lambda: trouble(stores.objects.check),
+        },
+    )
+    health.start()
+    wait_for_tables(stores, stop)
+    if not stop.is_set():
+        stores.claim_objects()
+        loop.start()
+        log.info("keeping house", health_port=health.port)
+        watch(loop, stop)
+        loop.join(STOP_SECONDS)
+    stores.close()
+    health.stop()
+    log.info("stopped")
+
+
+def died(loop: threading.Thread) -> bool:
+    return loop.ident is not None and not loop.is_alive()
+
+
+def watch(loop: threading.Thread, stop: threading.Event) -> None:
+    while not stop.wait(WATCH_SECONDS):
+        if died(loop):
+            raise ServerDied("the housekeeper's loop has died: the log says why")

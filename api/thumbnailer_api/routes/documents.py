@@ -1,0 +1,45 @@
+"""The service's own description, for programs and for people. Open to everybody."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from functools import cache
+
+from flask import Response, redirect, render_template, url_for
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as BaseResponse
+
+from thumbnailer_api.openapi import document
+from thumbnailer_api.problems import every_problem
+from thumbnailer_api.wiring import Wiring
+
+
+def openapi(wiring: Wiring) -> Response:
+    """The OpenAPI document."""
+    return Response(as_json(wiring.settings.max_upload_bytes), mimetype="application/json")
+
+
+def page(wiring: Wiring) -> Response:
+    """The same for a reader, on one page that loads nothing from anywhere."""
+    described = document(wiring.settings.max_upload_bytes)
+    style = render_template("docs.css")
+    text = render_template("docs.html", api=described, style=style, problems=every_problem().values())
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return Response(text, headers={"Content-Security-Policy": policy}, mimetype="text/html")
+
+
+def problem(_: Wiring, name: str) -> BaseResponse:
+    """Where a problem's `type` leads: to its place on the page."""
+    if name not in every_problem():
+        raise NotFound
+    return redirect(url_for("page", _anchor=name))
+
+
+@cache
+def as_json(most: int) -> str:
+    return json.dumps(document(most))

@@ -1,0 +1,77 @@
+"""Jobs: send one, look at one, list them, what happened to one."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+from flask import Response, g, request
+
+from thumbnailer_api import metrics
+from thumbnailer_api.intake.arriving import Arrival
+from thumbnailer_api.intake.queries import list_asked
+from thumbnailer_api.routes.shaping import json_answer
+from thumbnailer_api.submitting import Submission, submit
+from thumbnailer_api.wire import EventAnswer, EventsAnswer, JobAnswer, JobsAnswer
+from thumbnailer_api.wiring import Wiring
+from thumbnailer_storage.errors import JobNotFound
+
+LONGEST_WAIT = 60
+WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
+
+
+def post(wiring: Wiring) -> Response:
+    """Take an image in."""
+
+    def arrive() -> Arrival:
+        environ = request.environ
+        most = wiring.settings.max_upload_bytes
+        return Arrival(environ["wsgi.input"], request.headers, environ["QUERY_STRING"], most)
+
+    job = submit(Submission(wiring.stores, wiring.transfers, g.owner, arrive))
+    g.job = job.id
+    metrics.jobs.labels(job.priority).inc()
+    return json_answer(JobAnswer.of(job), 202, {"Location": f"/jobs/{job.id}"})
+
+
+def get(wiring: Wiring, job: str) -> Response:
+    """One job, at once or once it is finished (`Prefer: wait`)."""
+    found = wiring.stores.jobs.get(job_id(job), g.owner)
+    headers = {}
+    seconds = seconds_to_wait(request.headers.get("Prefer"))
+    if seconds and (found.status.final or wiring.waiting.until_finished(found.id, seconds)):
+        headers["Preference-Applied"] = f"wait={seconds}"
+        found = found if found.status.final else wiring.stores.jobs.get(found.id, g.owner)
+    if not found.status.final:
+        headers["Retry-After"] = "1"
+    return json_answer(JobAnswer.of(found), 200, headers)
+
+
+def newest(wiring: Wiring) -> Response:
+    """The caller's jobs, newest first."""
+    asked = list_asked(request.environ["QUERY_STRING"])
+    page = wiring.stores.jobs.newest(g.owner, **dict(asked))
+    return json_answer(JobsAnswer(jobs=[JobAnswer.of(job) for job in page.jobs], next=page.next))
+
+
+def events(wiring: Wiring, job: str) -> Response:
+    """What happened to a job."""
+    found = wiring.stores.jobs.get(job_id(job), g.owner)
+    happened = wiring.stores.jobs.events(found.id)
+    return json_answer(EventsAnswer(events=[EventAnswer.of(event) for event in happened]))
+
+
+def job_id(text: str) -> UUID:
+    """The id in an address, also for the log; raises JobNotFound where it is none."""
+    try:
+        g.job = UUID(text)
+    except ValueError:
+        raise JobNotFound(
+            f"there is no job {text[:100]!r}: an id looks like 3b241101-e2bb-4255-8caf-4136c566a962"
+        ) from None
+    return UUID(text)
+
+
+def seconds_to_wait(prefer: str | None) -> int:
+    found = WAIT.search(prefer) if prefer else None
+    return min(int(found[1]), LONGEST_WAIT) if found else 0

@@ -1,0 +1,90 @@
+"""Outputs: the bytes of a picture that was made."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+from flask import Response, g, request
+from werkzeug.http import is_resource_modified
+
+from thumbnailer_api import metrics
+from thumbnailer_api.errors import Busy, Gone, JobFailed, NoSuchOutput, NotFinished, RangeOutside
+from thumbnailer_api.routes.jobs import job_id
+from thumbnailer_api.slots import Slots
+from thumbnailer_api.wiring import Wiring
+from thumbnailer_storage.jobs.model import Job, Result, Status
+
+LARGE = 256 * 1024
+"""An output from this size on may have to wait for a slow caller, so it takes one of the transfers' slots."""
+
+
+def get(wiring: Wiring, job: str, n: str) -> Response:
+    """The bytes of output `n`, or the part of them that is asked for."""
+    found = wiring.stores.jobs.get(job_id(job), g.owner)
+    result = result_of(found, n)
+    # Names are never used twice, so the name is as good as a hash of the bytes.
+    etag = f'"{found.id.hex}-{found.attempt}-{result.n}"'
+    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
+    if not is_resource_modified(request.environ, etag=etag):
+        return Response(None, 304, headers)
+    start, length, status = part_of(result.bytes, etag)
+    if status == 206:
+        headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{result.bytes}"
+    headers |= {"Content-Length": str(length), "X-Content-Type-Options": "nosniff"}
+    chunks = wiring.stores.objects.read(found.result_key(result), start, length)
+    if request.method == "HEAD":
+        chunks.close()
+        return Response(None, status, headers, mimetype=result.media_type)
+    metrics.download_bytes.inc(length)
+    body = Sending(chunks, wiring.transfers) if length >= LARGE else chunks
+    return Response(body, status, headers, mimetype=result.media_type, direct_passthrough=True)
+
+
+def result_of(job: Job, n: str) -> Result:
+    """What was made as output `n`; raises NoSuchOutput, NotFinished, JobFailed, Gone."""
+    if not n.isascii() or not n.isdigit() or int(n[:9]) >= len(job.outputs):
+        raise NoSuchOutput(f"the job has the outputs 0 to {len(job.outputs) - 1}")
+    if not job.status.final:
+        raise NotFinished(f"the job is {job.status}: ask for it with `Prefer: wait=20` until it is complete")
+    if job.status is Status.FAILED:
+        raise JobFailed(job.message)
+    result = job.outputs[int(n)].result
+    if job.status is not Status.COMPLETE or result is None:
+        raise Gone(f"the job is {job.status} and its data is removed: send the image again")
+    return result
+
+
+def part_of(total: int, etag: str) -> tuple[int, int, int]:
+    """Start, length and status of the answer: one range is answered with 206, several with the whole.
+
+    Raises RangeOutside.
+    """
+    asked = request.range
+    changed = "If-Range" in request.headers and request.if_range.etag != etag.strip('"')
+    if asked is None or asked.units != "bytes" or len(asked.ranges) != 1 or changed:
+        return 0, total, 200
+    part = asked.range_for_length(total)
+    if part is None:
+        raise RangeOutside(f"the output has {total} bytes", total)
+    return part[0], part[1] - part[0], 206
+
+
+class Sending:
+    """The bytes on their way to the caller, in a slot that is given back when the server closes them.
+
+    Raises Busy when it is made, before the answer has begun.
+    """
+
+    def __init__(self, chunks: Generator[bytes], transfers: Slots) -> None:
+        if not transfers.take():
+            chunks.close()
+            raise Busy("As many transfers as this server takes at a time are under way: try again in a moment.")
+        self._chunks = chunks
+        self._transfers = transfers
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def close(self) -> None:
+        self._chunks.close()
+        self._transfers.give_back()

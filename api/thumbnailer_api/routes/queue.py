@@ -1,0 +1,20 @@
+"""The state of the queues, from lightweight queries."""
+
+from __future__ import annotations
+
+from flask import Response, g
+
+from thumbnailer_api.routes.shaping import json_answer
+from thumbnailer_api.wire import DepthAnswer, QueueAnswer
+from thumbnailer_api.wiring import Wiring
+from thumbnailer_storage.jobs.model import Priority
+
+
+def get(wiring: Wiring) -> Response:
+    """The caller's jobs by status, and how much stands in each queue."""
+    stores = wiring.stores
+    queues = {
+        queue: DepthAnswer.of(stores.queue.depth(queue), stores.jobs.oldest_seconds(queue))
+        for queue in (priority.value for priority in Priority)
+    }
+    return json_answer(QueueAnswer(jobs=stores.jobs.counts(g.owner), queues=queues))

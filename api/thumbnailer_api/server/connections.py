@@ -1,0 +1,88 @@
+"""Connections, and the thread that watches all of those that no thread works for."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from cheroot.connections import ConnectionManager
+from cheroot.server import HTTPConnection
+
+from thumbnailer_api.server.reader import Gathered, Reader
+from thumbnailer_api.server.requests import Request
+
+if TYPE_CHECKING:
+    from thumbnailer_api.server.server import Server
+
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 64 * 1024 * 1024
+"""How long, and how much, a refused caller may go on sending: closing on it would take its answer away."""
+TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class Connection(HTTPConnection):
+    """A caller's connection."""
+
+    RequestHandlerClass = Request
+    rfile: Reader
+    server: Server
+
+    def __init__(self, server: Server, sock: socket.socket, makefile: Any) -> None:
+        super().__init__(server, sock, makefile)
+        self.rfile = Reader(sock)
+        self.caller_still_sends = False
+        self._to_discard = 0
+
+    def look(self) -> Gathered:
+        """Take what has arrived; one that lingers ends with its caller, or when that has sent too much."""
+        if not self._to_discard:
+            return self.rfile.gather()
+        discarded = self.rfile.discard()
+        self._to_discard = max(0, self._to_discard - discarded) if discarded else 0
+        return Gathered.NOTHING if self._to_discard else Gathered.END
+
+    def close(self) -> None:
+        """Close, at once or after lingering: then the watching thread does."""
+        if self.caller_still_sends and self.server.ready:
+            self.caller_still_sends = False
+            self._to_discard = LINGER_BYTES
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_WR)
+                self.last_used = time.time() - self.server.timeout + LINGER_SECONDS
+                self.server.watch(self)
+                return
+        self._close_at_once()
+
+    def expire(self) -> None:
+        """Close after too long a silence; in the middle of a head it is worth a word."""
+        if self.rfile.begun and not self._to_discard:
+            with suppress(OSError):
+                self.socket.send(TOO_SLOW)
+        self._close_at_once()
+
+    def _close_at_once(self) -> None:
+        with suppress(OSError):  # the caller was first
+            super().close()
+
+
+class Connections(ConnectionManager):
+    """Watches the connections that have nothing for a thread: new ones, idle ones, unfinished heads, lingering ones."""
+
+    _selector: Any
+    server: Server
+
+    def watch(self, connection: Connection) -> None:
+        self._selector.register(connection.socket.fileno(), selectors.EVENT_READ, data=connection)
+
+    def count(self) -> int:
+        return len(self._selector)
+
+    def _expire(self, threshold: float) -> None:
+        watched = list(self._selector.connections)
+        for descriptor, connection in watched:
+            if connection is not self.server and connection.last_used < threshold:
+                self._selector.unregister(descriptor)
+                connection.expire()

@@ -1,0 +1,129 @@
+"""Take an upload in: the steps between a request and its 202, in order.
+
+Killed after any of them, the API leaves a whole job that will be done, or no job and an upload that the sweep removes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from uuid import UUID, uuid4
+
+import structlog
+
+from thumbnailer_api import metrics
+from thumbnailer_api.intake.arriving import Arrival
+from thumbnailer_api.slots import Slots
+from thumbnailer_storage.errors import (
+    DatabaseUnavailable,
+    JobNotFound,
+    OutcomeUnknown,
+    StorageError,
+    StoreUnavailable,
+)
+from thumbnailer_storage.jobs.model import Job, Source
+from thumbnailer_storage.opening import Stores
+
+log = structlog.get_logger()
+
+
+class Submission:
+    """One upload on its way to becoming a job. `arrive` opens the request's body, once its owner may send one."""
+
+    def __init__(self, stores: Stores, transfers: Slots, owner: str, arrive: Callable[[], Arrival]) -> None:
+        self.stores = stores
+        self.transfers = transfers
+        self.owner = owner
+        self.arrive = arrive
+        self.id: UUID = uuid4()
+        self.transaction = ExitStack()
+        self.record_tried = False
+        self.arrival: Arrival
+        self.job: Job
+
+    @property
+    def upload_key(self) -> str:
+        return f"uploads/{self.id}"
+
+
+def admit(submission: Submission) -> None:
+    """Refuse by the request's head what can be refused by it, before the body is sent."""
+    submission.arrival = submission.arrive()
+
+
+def store(submission: Submission) -> None:
+    """Let the image pass into the object store, where it is durable."""
+    with submission.transfers.one():
+        submission.stores.objects.put(submission.upload_key, submission.arrival.chunks())
+
+
+def describe(submission: Submission) -> None:
+    """Make the job of what was asked; only now is all of that known."""
+    arrival = submission.arrival
+    submission.job = Job.new(
+        id=submission.id,
+        owner=submission.owner,
+        source=Source(bytes=arrival.bytes, sha256=arrival.sha256, filename=arrival.filename),
+        outputs=tuple(output.output() for output in arrival.asked.outputs),
+        priority=arrival.asked.priority,
+        job_class=arrival.asked.job_class,
+        metadata=arrival.asked.metadata,
+    )
+
+
+def begin(submission: Submission) -> None:
+    """Open the one transaction of record and message, where the queue is a table of the database."""
+    submission.transaction.enter_context(submission.stores.together())
+
+
+def record(submission: Submission) -> None:
+    submission.record_tried = True
+    submission.job = submission.stores.jobs.add(submission.job)
+
+
+def enqueue(submission: Submission) -> None:
+    """Send the job's message. The queue may be down: the job counts all the same, and the housekeeper sends it."""
+    job = submission.job
+    try:
+        submission.stores.queue.send(job.queue, [job.id])
+        submission.stores.jobs.mark_sent([job.id])
+    except StoreUnavailable as error:
+        metrics.unqueued.inc()
+        log.warning("a job's message is sent later", job=str(job.id), reason=str(error))
+
+
+def commit(submission: Submission) -> None:
+    submission.transaction.close()
+
+
+Step = Callable[[Submission], None]
+STEPS: list[Step] = [admit, store, describe, begin, record, enqueue, commit]
+
+
+def submit(submission: Submission) -> Job:
+    """Take the steps; returns the job as it is recorded. Raises what a step raises, after which there is no job."""
+    try:
+        with submission.transaction:
+            for step in STEPS:
+                step(submission)
+    except OutcomeUnknown as unknown:
+        return as_recorded(submission, unknown)
+    except BaseException:
+        abandon(submission)
+        raise
+    return submission.job
+
+
+def as_recorded(submission: Submission, unknown: OutcomeUnknown) -> Job:
+    """The job, where its commit did happen although the reply was lost."""
+    try:
+        return submission.stores.jobs.get(submission.id)
+    except JobNotFound:
+        raise DatabaseUnavailable("the job was not recorded") from unknown
+
+
+def abandon(submission: Submission) -> None:
+    """Remove the upload, but never once a record was tried: the job may be there after all, and the sweep knows."""
+    if not submission.record_tried:
+        with suppress(StorageError):
+            submission.stores.objects.delete([submission.upload_key])

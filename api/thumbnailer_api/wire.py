@@ -1,0 +1,213 @@
+"""What callers see: the shapes of answers, made from records."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from thumbnailer_storage.jobs.model import Event, Fit, Job, Output, Priority, Source, Status
+from thumbnailer_storage.queues import Depth
+
+
+def rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Moment = Annotated[
+    datetime,
+    PlainSerializer(rfc3339, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-24T07:07:42.123Z"]}),
+]
+"""RFC 3339, UTC, milliseconds."""
+
+
+def is_none(value: object) -> bool:
+    return value is None
+
+
+class Answer(BaseModel):
+    """What all answers have in common."""
+
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=False)
+
+
+class SourceAnswer(Answer):
+    """The image that was sent; what it is, is known once a worker has looked into it."""
+
+    bytes: int
+    format: str | None
+    width: int | None
+    height: int | None
+
+    @classmethod
+    def of(cls, source: Source) -> Self:
+        return cls(bytes=source.bytes, format=source.format, width=source.width, height=source.height)
+
+
+class OutputAnswer(Answer):
+    """A picture as it was asked for; once the job is complete also what was made."""
+
+    format: Literal["jpeg", "png", "webp", "avif", "gif"] | None = Field(
+        description="As asked; null: PNG where the source has transparency, else JPEG."
+    )
+    size: str = Field(examples=["100x100"])
+    fit: Fit
+    quality: int | None
+    background: str | None
+    enlarge: bool | None
+    location: str | None = Field(default=None, exclude_if=is_none, description="The path of its bytes.")
+    width: int | None = Field(default=None, exclude_if=is_none)
+    height: int | None = Field(default=None, exclude_if=is_none)
+    bytes: int | None = Field(default=None, exclude_if=is_none)
+    media_type: str | None = Field(default=None, exclude_if=is_none)
+
+    @classmethod
+    def of(cls, output: Output, location: str, *, complete: bool) -> Self:
+        size = f"{output.width}x{output.height}"
+        made = output.result if complete else None
+        return cls(
+            format=output.format,  # type: ignore[arg-type]  # the record's formats are these
+            size=size,
+            fit=output.fit,
+            quality=output.quality,
+            background=output.background,
+            enlarge=output.enlarge,
+            location=location if made else None,
+            width=made.width if made else None,
+            height=made.height if made else None,
+            bytes=made.bytes if made else None,
+            media_type=made.media_type if made else None,
+        )
+
+
+class JobAnswer(Answer):
+    """A job as it now is."""
+
+    id: str = Field(json_schema_extra={"format": "uuid"})
+    status: Status
+    priority: Priority
+    job_class: str | None = Field(serialization_alias="class", description="The kind of machine it asks for.")
+    start: Moment = Field(description="When it was accepted, by the service's clock.")
+    claimed: Moment | None = Field(description="When a worker last took it.")
+    finish: Moment | None
+    location: str = Field(description="Its own path while it runs; the first output's once complete.")
+    code: int = Field(description="202 while it runs, 200 complete, 4xx or 5xx failed, 410 cancelled or expired.")
+    message: str = Field(description="What happened, and what to do about it.")
+    attempts: int = Field(description="How often a worker has taken it.")
+    expires: Moment | None = Field(description="When its data will be removed; null: not by itself.")
+    metadata: dict[str, str]
+    filename: str | None
+    source: SourceAnswer
+    outputs: list[OutputAnswer]
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        complete = job.status is Status.COMPLETE
+        own = f"/jobs/{job.id}"
+        return cls(
+            id=str(job.id),
+            status=job.status,
+            priority=job.priority,
+            job_class=job.job_class,
+            start=recorded(job.start),
+            claimed=job.claimed,
+            finish=job.finish,
+            location=f"{own}/outputs/0" if complete else own,
+            code=job.code,
+            message=job.message,
+            attempts=job.attempt,
+            expires=job.expires,
+            metadata=dict(job.metadata),
+            filename=job.source.filename,
+            source=SourceAnswer.of(job.source),
+            outputs=[
+                OutputAnswer.of(output, f"{own}/outputs/{n}", complete=complete) for n, output in enumerate(job.outputs)
+            ],
+        )
+
+
+class JobsAnswer(Answer):
+    """A page of jobs, newest first."""
+
+    jobs: list[JobAnswer]
+    next: str | None = Field(description="`cursor` of the next page; null after the last.")
+
+
+class EventAnswer(Answer):
+    """Something that happened to a job, `count` times from `at` to `last`."""
+
+    at: Moment
+    last: Moment
+    kind: str = Field(examples=["accepted", "claimed", "completed", "failed", "released", "rescued"])
+    attempt: int
+    message: str
+    count: int
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        return cls(
+            at=event.at,
+            last=event.last,
+            kind=event.kind,
+            attempt=event.attempt,
+            message=event.message,
+            count=event.count,
+        )
+
+
+class EventsAnswer(Answer):
+    """What happened to a job, in order."""
+
+    events: list[EventAnswer]
+
+
+class DepthAnswer(Answer):
+    """How many messages stand in a queue, and the age of its oldest waiting job; numbers are approximate."""
+
+    waiting: int
+    in_flight: int
+    delayed: int
+    oldest_seconds: float | None
+
+    @classmethod
+    def of(cls, depth: Depth, oldest: float | None) -> Self:
+        return cls(
+            waiting=depth.waiting,
+            in_flight=depth.in_flight,
+            delayed=depth.delayed,
+            oldest_seconds=None if oldest is None else round(oldest, 3),
+        )
+
+
+class QueueAnswer(Answer):
+    """The caller's jobs by status, and the state of each queue."""
+
+    jobs: dict[Status, int]
+    queues: dict[str, DepthAnswer]
+
+
+class Mistake(Answer):
+    """One field of a request, and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class ProblemAnswer(Answer):
+    """An error (RFC 9457)."""
+
+    type: str = Field(description="Which kind of error: stable, and a path of this service that explains it.")
+    title: str
+    status: int
+    detail: str = Field(description="What happened, and what to do about it.")
+    request_id: str = Field(description="Also in X-Request-Id, and on the service's log lines.")
+    errors: list[Mistake] | None = Field(default=None, exclude_if=is_none, description="The fields that are wrong.")
+
+
+def recorded(moment: datetime | None) -> datetime:
+    """The start of a job that is in the records: there it always has one."""
+    if moment is None:
+        raise ValueError("the job was not recorded yet")
+    return moment
