@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import cast
 
 from PIL import Image, ImageCms
@@ -10,7 +9,7 @@ from PIL import Image, ImageCms
 from thumbnailer_worker.imaging.steps.decode import OVERSAMPLING, least_shrinking
 from thumbnailer_worker.imaging.work import Work
 
-_AVERAGED = ("L", "La", "RGB", "RGBa", "CMYK", "I", "F")
+_AVERAGED = ("L", "La", "RGB", "RGBX", "RGBa", "CMYK", "I", "F")
 """Modes in which the mean of two pixels is the colour between them. Alpha is multiplied in, so that the colour of
 what is transparent does not bleed out."""
 
@@ -44,17 +43,13 @@ def note_transparency(work: Work) -> None:
 
 
 def _in_strips(image: Image.Image, across: int, down: int) -> Image.Image:
+    mode = _averaged(image.crop((0, 0, 1, 1))).mode
+    whole = Image.new(mode, (-(-image.width // across), -(-image.height // down)))
     rows = max(1, _STRIP_PIXELS // image.width // down) * down
-    parts = [(top // down, _averaged(strip).reduce((across, down))) for top, strip in _strips(image, rows)]
-    whole = Image.new(parts[0][1].mode, (-(-image.width // across), -(-image.height // down)))
-    for top, part in parts:
-        whole.paste(part, (0, top))
-    return whole
-
-
-def _strips(image: Image.Image, rows: int) -> Iterator[tuple[int, Image.Image]]:
     for top in range(0, image.height, rows):
-        yield top, image.crop((0, top, image.width, min(image.height, top + rows)))
+        strip = image.crop((0, top, image.width, min(image.height, top + rows)))
+        whole.paste(_averaged(strip).reduce((across, down)), (0, top // down))
+    return whole
 
 
 def _averaged(image: Image.Image) -> Image.Image:
@@ -69,7 +64,7 @@ def _averaged(image: Image.Image) -> Image.Image:
 def _eight_bits(image: Image.Image) -> Image.Image:
     """16-bit grey by its known range; other whole numbers and floats have none, so theirs is what they use."""
     if image.mode not in ("I", "F"):
-        return image
+        return image.convert("RGB") if image.mode == "RGBX" else image
     lowest, highest = cast("tuple[float, float]", image.getextrema())
     if image.mode == "I" and lowest >= 0 and highest <= 65535:
         lowest, highest = 0, 65535
