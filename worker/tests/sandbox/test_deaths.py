@@ -166,3 +166,19 @@ def test_a_child_that_cannot_start_is_our_own_trouble(slot, capfd):
     with slot.child.workspace() as folder, pytest.raises(ChildNotStarted):
         slot.child.make(folder / "source", [Output()], folder)
     assert "no such library" in capfd.readouterr().err
+
+
+def test_close_from_another_thread_ends_the_job_first(slot):
+    slot.child.start()
+    closer = threading.Timer(0.3, slot.child.close)
+    closer.start()
+    with pytest.raises(Ended):
+        slot.make(ENDLESS_IN_NATIVE_CODE)
+    closer.join()
+    assert slot.works()
+
+
+def test_a_machine_that_starts_no_process_is_our_own_trouble(slot, monkeypatch):
+    monkeypatch.setattr("sys.executable", "/no/such/python")
+    with slot.child.workspace() as folder, pytest.raises(ChildNotStarted, match="No such file"):
+        slot.child.make(folder / "source", [Output()], folder)

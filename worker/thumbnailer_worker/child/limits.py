@@ -42,9 +42,15 @@ class ChildLimits:
             (resource.RLIMIT_NOFILE, OPEN_FILES),
             (resource.RLIMIT_CORE, 0),
         ):
-            resource.setrlimit(what, (most, most))
+            resource.setrlimit(what, (_allowed(what, most),) * 2)
 
     def grant_cpu(self) -> None:
         """Give the next job its CPU time: the limit counts from the process's start, so it is raised for each job."""
-        most = math.ceil(time.process_time() + self.cpu_seconds)
-        resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
+        most = _allowed(resource.RLIMIT_CPU, math.ceil(time.process_time() + self.cpu_seconds))
+        resource.setrlimit(resource.RLIMIT_CPU, (most, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+
+
+def _allowed(what: int, most: int) -> int:
+    """`most`, or the hard limit that the worker itself was started with where that is lower."""
+    _, hard = resource.getrlimit(what)
+    return most if hard == resource.RLIM_INFINITY else min(most, hard)

@@ -30,6 +30,7 @@ def main(job: Job, preload: Callable[[], None]) -> None:
     limits = ChildLimits(**setup["limits"])
     imaging = Limits(**setup["imaging"])
 
+    take_signals()
     die_with_parent(life)
     preload()
     limits.apply()
@@ -51,14 +52,18 @@ def attempt(job: Job, request: dict[str, Any], imaging: Limits) -> dict[str, Any
         return refusal(refused.code, refused.message)
     except MemoryError:
         return refusal(413, "The image needs more memory than a job may use: send a smaller one.")
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            return {"full": True}
-        if error.errno == errno.EFBIG:
-            return refusal(413, "A thumbnail became too large a file: ask for a smaller size or a lower quality.")
-        return refusal(422, f"The image cannot be decoded ({type(error).__name__}): save it anew and try again.")
     except Exception as error:  # noqa: BLE001 - what the pipeline did not foresee, this image brought about
-        return refusal(422, f"The image cannot be decoded ({type(error).__name__}): save it anew and try again.")
+        return unforeseen(error)
+
+
+def unforeseen(error: Exception) -> dict[str, Any]:
+    """The answer to what the pipeline let pass: a full disk is not the image's doing, all else is."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.ENOSPC:
+        return {"full": True}
+    if number == errno.EFBIG:
+        return refusal(413, "A thumbnail became too large a file: ask for a smaller size or a lower quality.")
+    return refusal(422, f"The image cannot be decoded ({type(error).__name__}): save it anew and try again.")
 
 
 def refusal(code: int, message: str) -> dict[str, Any]:
@@ -69,11 +74,15 @@ def say(answers: int, what: dict[str, Any]) -> None:
     os.write(answers, json.dumps(what).encode() + b"\n")
 
 
-def die_with_parent(life: int) -> None:
-    """Have the kernel kill this process once the parent's end of the pipe is closed, also in the midst of a decode."""
+def take_signals() -> None:
+    """Let signals end this process, whatever the parent inherited from who started it."""
     for number in (signal.SIGXCPU, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def die_with_parent(life: int) -> None:
+    """Have the kernel kill this process once the parent's end of the pipe is closed, also in the midst of a decode."""
     fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(life, fcntl.F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(life, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)

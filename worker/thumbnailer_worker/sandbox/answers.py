@@ -17,7 +17,7 @@ from thumbnailer_worker.imaging.errors import ImageRefused
 from thumbnailer_worker.imaging.made import Made, SourceInfo
 
 _FULL_BYTES = 16 << 20
-"""With more room than this, no disk is full: a child that says so is asked to blame somebody else."""
+"""With more room than this no disk is full, whatever the child says."""
 
 
 class Lie(Exception):
@@ -119,7 +119,7 @@ def open_result(folder: Path, result: Result, most_bytes: int) -> BinaryIO:
         raise Lie(f"result {result.n} cannot be opened: {error.strerror}") from None
     found = os.fstat(file.fileno())
     honest = stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_size == result.bytes
-    if not honest or not 0 < found.st_size <= most_bytes:
+    if not honest or not 0 < found.st_size < most_bytes:  # one that reached the limit may have been cut there
         file.close()
         raise Lie(f"result {result.n} is no plain file of {result.bytes} bytes")
     return file

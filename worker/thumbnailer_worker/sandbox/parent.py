@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -25,13 +26,17 @@ from thumbnailer_worker.sandbox.process import Babble, Hangup, Late, Process
 
 START_SECONDS = 60.0
 
+_OUR_REASONS = {Late: Death.DEADLINE, Babble: Death.LIED, answers.Lie: Death.LIED}
+"""Why we kill it ourselves."""
+
 _log = structlog.get_logger(__name__)
 
 
 class Child:
     """The child of one slot; `scratch` is a folder of its own and the only one that the child can touch.
 
-    `on_death` hears of each death in a job, for counting. All methods are for the slot's own thread, save `end`.
+    `on_death` hears of each death in a job, for counting. `end` and `close` may be called from any thread, the rest is
+    for the slot's own.
     """
 
     program: ClassVar[Sequence[str]] = ("-m", "thumbnailer_worker.child")
@@ -47,7 +52,10 @@ class Child:
         self._limits = limits
         self._setup = json.dumps({"scratch": str(self._scratch), "limits": asdict(limits), "imaging": asdict(imaging)})
         self._on_death = on_death
+        self._turn = threading.Lock()
+        """Held while the process is in use, so that nobody closes the pipes of a job."""
         self._lock = threading.Lock()
+        """Held for a moment, to look at or change what `end` needs."""
         self._process: Process | None = None
         self._ended = False
         self.lacks: tuple[str, ...] = ()
@@ -55,7 +63,8 @@ class Child:
 
     def start(self) -> None:
         """Have a child ready: the first job need not wait for it. Raises ChildNotStarted, Ended."""
-        self._ready()
+        with self._turn:
+            self._ready()
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
@@ -79,19 +88,13 @@ class Child:
             "folder": str(folder.resolve().relative_to(self._scratch)),
             "outputs": [asdict(output) for output in outputs],
         }
-        process = self._ready()
-        try:
-            line = process.ask(json.dumps(request).encode() + b"\n", self._limits.wall_seconds)
-            return answers.made(line, outputs, folder, self._limits.file_bytes)
-        except Hangup:
-            raise self._died(process, None) from None
-        except Late:
-            raise self._died(process, Death.DEADLINE) from None
-        except Babble:
-            raise self._died(process, Death.LIED) from None
-        except answers.Lie as lie:
-            _log.warning("the child answered what it must not", lie=str(lie))
-            raise self._died(process, Death.LIED) from None
+        with self._turn:
+            process = self._ready()
+            try:
+                line = process.ask(json.dumps(request).encode() + b"\n", self._limits.wall_seconds)
+                return answers.made(line, outputs, folder, self._limits.file_bytes)
+            except (Hangup, Late, Babble, answers.Lie) as why:
+                raise self._died(process, why) from None
 
     def open_result(self, folder: Path, result: Result) -> BinaryIO:
         """A result's file, for reading. The checks of `make` are made again on what is opened."""
@@ -108,8 +111,10 @@ class Child:
                 self._process.kill()
 
     def close(self) -> None:
-        """End the child for good."""
-        self._forget()
+        """End the child, and the job that it has."""
+        self.end()
+        with self._turn:
+            self._forget()
 
     def _ready(self) -> Process:
         """A child that can take a job: the one that is there, else a fresh one."""
@@ -122,22 +127,27 @@ class Child:
 
     def _fresh(self) -> Process:
         hide()
-        process = Process(self.program, self._scratch, self._setup)
+        try:
+            process = Process(self.program, self._scratch, self._setup)
+        except OSError as error:
+            raise ChildNotStarted(f"no process could be started for the child: {error.strerror}") from None
         with self._lock:
             self._process = process
             if self._ended:
                 process.kill()
         try:
             self.lacks = answers.hello(process.hear(START_SECONDS))
-        except (Hangup, Late, Babble, answers.Lie) as error:
+        except (Hangup, Late, Babble, answers.Lie) as why:
             self._forget()
             if self._ended:
                 raise Ended("the child was ended while it started") from None
-            raise ChildNotStarted(f"the child did not get ready ({error!r}): see standard error for why") from None
+            raise ChildNotStarted(f"the child did not get ready ({why!r}): standard error says why") from None
+        _say_once(self.lacks)
         return process
 
-    def _died(self, process: Process, death: Death | None) -> Exception:
-        """Bury the child of this job, and give what its death means; `death` is why we kill it, if we do."""
+    def _died(self, process: Process, why: Exception) -> Exception:
+        """Bury the child of this job, and give what its death means."""
+        death = _OUR_REASONS.get(type(why))
         if death:
             process.kill()
         returncode = process.bury()
@@ -147,7 +157,7 @@ class Child:
                 death = Death.ENDED
         death = death or (Death.CRASHED if returncode is None else by_returncode(returncode))
         self._on_death(death)
-        _log.info("the child died", death=death, returncode=returncode, pid=process.pid)
+        _log.info("the child died", death=death.value, returncode=returncode, pid=process.pid, why=str(why))
         return MEANING[death]()
 
     def _forget(self) -> None:
@@ -163,3 +173,10 @@ class Child:
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
+
+
+@cache
+def _say_once(lacks: tuple[str, ...]) -> None:
+    """What the sandbox lacks is said when the first child starts, not for each."""
+    for lack in lacks:
+        _log.warning("the sandbox lacks one of its layers; the others hold", lack=lack)

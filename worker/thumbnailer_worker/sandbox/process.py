@@ -32,7 +32,7 @@ class Babble(Exception):
 
 
 class Process:
-    """A child that runs `program` with `setup(requests, answers, life)` as its argument.
+    """A child that runs `program`, whose arguments are the numbers of its three pipes and `argument`.
 
     The three pipes are descriptors of their own, so nothing that native code prints can get into an answer. The
     child's environment is empty, it leads a session of its own, and it inherits no other descriptor. Its standard
