@@ -41,6 +41,7 @@ log = structlog.get_logger()
 def create_app(wiring: Wiring) -> Flask:
     """The app of one process; configured by nothing but its wiring."""
     app = Flask("thumbnailer_api", static_folder=None)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.strict_slashes = False
     for method, path, handler in ROUTES:
         app.add_url_rule(path, name_of(handler), partial(authenticated, wiring, handler), methods=[method])

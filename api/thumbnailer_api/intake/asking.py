@@ -98,7 +98,10 @@ class JobAsked(Asked):
     """What is to be made of an image, and how urgently. All of it may be left out."""
 
     outputs: Annotated[
-        list[OutputAsked], BeforeValidator(listed, json_schema_input_type=list[OutputAsked] | OutputAsked)
+        list[OutputAsked],
+        BeforeValidator(
+            listed, json_schema_input_type=Annotated[list[OutputAsked], Field(max_length=MAX_OUTPUTS)] | OutputAsked
+        ),
     ] = Field(
         default_factory=list,
         max_length=MAX_OUTPUTS,

@@ -7,11 +7,12 @@ import hashlib
 import json
 from functools import cache
 
-from flask import Response, redirect, render_template, url_for
+from flask import Response, redirect, render_template, request, url_for
+from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
-from thumbnailer_api.openapi import document
+from thumbnailer_api.openapi.document import document
 from thumbnailer_api.problems import every_problem
 from thumbnailer_api.wiring import Wiring
 
@@ -24,13 +25,20 @@ def openapi(wiring: Wiring) -> Response:
 def page(wiring: Wiring) -> Response:
     """The same for a reader, on one page that loads nothing from anywhere."""
     described = document(wiring.settings.max_upload_bytes)
-    style = render_template("docs.css")
-    text = render_template("docs.html", api=described, style=style, problems=every_problem().values())
+    style = Markup(render_template("docs.css"))  # noqa: S704 - our own file
+    told = {
+        "api": described,
+        "style": style,
+        "base": request.host_url.rstrip("/"),
+        "problems": every_problem().values(),
+    }
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    return Response(text, headers={"Content-Security-Policy": policy}, mimetype="text/html")
+    return Response(
+        render_template("docs.html", **told), headers={"Content-Security-Policy": policy}, mimetype="text/html"
+    )
 
 
 def problem(_: Wiring, name: str) -> BaseResponse:

@@ -84,7 +84,7 @@ class Request(HTTPRequest):
         """Cheroot's own refusals, before the app is reached: in the shape of all others."""
         self._end_connection()
         code, _, title = status.partition(" ")
-        name = "-".join(title.lower().split())
+        name = {"408": "too-slow", "500": "internal-error"}.get(code, "malformed-request")
         request_id = uuid4().hex
         problem = {
             "type": f"/problems/{name}",

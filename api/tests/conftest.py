@@ -1,0 +1,128 @@
+"""A real API on a free port, with real embedded stores, in the process of the test."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from thumbnailer_api.config import ApiSettings
+from thumbnailer_api.serving import Api
+from thumbnailer_api.shutdown import shut_down
+from thumbnailer_storage.config import StorageSettings
+from thumbnailer_storage.jobs.model import Job, Result, Source
+from thumbnailer_storage.jobs.schema import migrate
+from thumbnailer_storage.opening import Stores, open_stores
+
+
+def png(size: int = 0) -> bytes:
+    """A PNG of one pixel, with a comment that makes it `size` bytes long."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    before = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    after = chunk(b"IDAT", zlib.compress(b"\0\0")) + chunk(b"IEND", b"")
+    missing = size - len(before) - len(after) - 12
+    return before + (chunk(b"tEXt", b"x" * missing) if missing > 0 else b"") + after
+
+
+@dataclass
+class Service:
+    """One running API; `http` calls it."""
+
+    api: Api
+    stores: Stores
+    http: httpx.Client
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return ("127.0.0.1", self.api.server.port)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.api.server.port}"
+
+    @property
+    def health(self) -> str:
+        return f"http://127.0.0.1:{self.api.health.port}"
+
+    def post(self, image: bytes = png(), **more: Any) -> httpx.Response:
+        return self.http.post("/jobs", files={"image": ("a.png", image)}, **more)
+
+    def job(self, **more: Any) -> UUID:
+        answer = self.post(**more)
+        assert answer.status_code == 202, answer.text
+        return UUID(answer.json()["id"])
+
+    def completed(self, data: bytes = b"thumbnail", asked: dict[str, Any] | None = None) -> Job:
+        """A job that a worker has finished with `data` as each output."""
+        job = self.stores.jobs.claim(self.job(data={"job": json.dumps(asked or {})}), worker="test", lease=30)
+        results = tuple(
+            Result(n, "png", output.width, output.height, len(data)) for n, output in enumerate(job.outputs)
+        )
+        for result in results:
+            self.stores.objects.put(job.result_key(result), [data])
+        return self.stores.jobs.apply(job, job.complete(Source(1, "", format="png", width=1, height=1), results))
+
+    def failed(self) -> Job:
+        job = self.stores.jobs.claim(self.job(), worker="test", lease=30)
+        return self.stores.jobs.apply(job, job.fail(422, "The image cannot be decoded: send another."))
+
+    def uploads(self) -> list[str]:
+        return [stored.key for stored in self.stores.objects.list("uploads/")]
+
+    def connect(self, sent: bytes = b"", timeout: float = 20.0) -> socket.socket:
+        connection = socket.create_connection(self.address, timeout=timeout)
+        connection.sendall(sent)
+        return connection
+
+
+@contextmanager
+def started(folder: Path, **settings: Any) -> Iterator[Service]:
+    stores = open_stores(StorageSettings(data=folder))
+    migrate(stores.database)
+    given = {"port": 0, "api_health_port": 0, "threads": 8, "grace_seconds": 5, **settings}
+    api = Api(ApiSettings(**given), stores)
+    api.health.start()
+    api.start()
+    with httpx.Client(base_url=f"http://127.0.0.1:{api.server.port}", timeout=20, trust_env=False) as http:
+        try:
+            yield Service(api, stores, http)
+        finally:
+            shut_down(api)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """An API that the tests of a file share."""
+    with started(tmp_path_factory.mktemp("shared")) as shared:
+        yield shared
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Starts an API of the test's own, with its settings."""
+    with ExitStack() as ends:
+        yield lambda **settings: ends.enter_context(started(tmp_path / "data", **settings))
+
+
+@pytest.fixture
+def image() -> Callable[[int], bytes]:
+    """Makes an image of so many bytes."""
+    return png
+
+
+@pytest.fixture
+def small() -> bytes:
+    return png()

@@ -1,0 +1,177 @@
+"""What can be called, one function for each."""
+
+from __future__ import annotations
+
+from thumbnailer_api.intake.asking import ListAsked
+from thumbnailer_api.openapi.pieces import Json, described, header, ok, operation, query, ref
+from thumbnailer_storage.jobs.model import FORMATS
+
+JOB = {
+    "name": "job",
+    "in": "path",
+    "required": True,
+    "description": "The job's `id`.",
+    "schema": {"type": "string", "format": "uuid"},
+}
+N = {
+    "name": "n",
+    "in": "path",
+    "required": True,
+    "description": "Which output, from 0 in the order asked.",
+    "schema": {"type": "integer", "minimum": 0},
+}
+
+
+POST_PROBLEMS = (
+    *("malformed-request", "body-cut", "invalid-request", "no-image", "wrong-content-type", "too-large", "too-slow"),
+    "busy",
+)
+
+
+def post_job(most: int) -> Json:
+    options = [
+        query(
+            "output",
+            "A picture to make, for an image sent as the body: `format=webp,size=200x200,fit=pad`. Repeatable.",
+            {"type": "array", "items": {"type": "string"}},
+            example=["format=webp,size=200x200"],
+        ),
+        query("priority", "Which queue it waits in, for an image sent as the body.", ref("Priority")),
+    ]
+    asked = {"outputs": [{"format": "png", "size": "100,100"}, {"format": "jpeg", "size": "200x200", "quality": 80}]}
+    form = {
+        "schema": {
+            "type": "object",
+            "required": ["image"],
+            "properties": {
+                "image": {"type": "string", "contentMediaType": "application/octet-stream"},
+                "job": ref("JobAsked"),
+            },
+            "additionalProperties": False,
+        },
+        "encoding": {"job": {"contentType": "application/json"}},
+        "example": {"image": "@photo.jpg", "job": asked},
+    }
+    body = {
+        "description": "A form with the parts `image` and, if you like, `job` (JSON), in any order; or the image "
+        f"itself, of whatever content type. At most {most} bytes of JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF or HEIC. "
+        "A body that sends nothing for ten seconds is given up.",
+        "required": True,
+        "content": {"multipart/form-data": form, "image/*": {"schema": {}}, "application/octet-stream": {"schema": {}}},
+    }
+    location = {"Location": {"description": "The path of the job.", "schema": {"type": "string"}}}
+    return operation(
+        "Send an image",
+        "Accepts a job: when this answers 202, image and job are durable. Asked for nothing, it makes one picture of "
+        "exactly 100x100.",
+        ok(202, "The job is accepted.", ref("Job"), location),
+        problems=POST_PROBLEMS,
+        parameters=options,
+        body=body,
+        curl=(
+            "curl -F image=@photo.jpg $URL/jobs",
+            'curl -F image=@photo.jpg -F \'job={"outputs": [{"format": "webp", "size": "200x200"}]}\' $URL/jobs',
+            'curl --data-binary @photo.jpg "$URL/jobs?output=format=png,size=64x64&priority=express"',
+        ),
+    )
+
+
+def get_jobs() -> Json:
+    described = ListAsked.model_json_schema(ref_template="#/components/schemas/{model}")["properties"]
+    parameters = [
+        query(name, schema.pop("description"), {key: value for key, value in schema.items() if key != "title"})
+        for name, schema in described.items()
+    ]
+    return operation(
+        "List your jobs",
+        "Newest first. `next` is the `cursor` of the page that follows.",
+        ok(200, "A page of jobs.", ref("Jobs")),
+        problems=("invalid-request",),
+        parameters=parameters,
+        curl=('curl "$URL/jobs?status=complete&limit=10"',),
+    )
+
+
+def get_job() -> Json:
+    prefer = header(
+        "Prefer",
+        "`wait=20` holds the answer until the job is finished or the time (at most 60 seconds) is up.",
+        "wait=20",
+    )
+    headers = {
+        "Preference-Applied": {
+            "description": "`wait=20` where the wait was done; not there when too many callers wait already.",
+            "schema": {"type": "string"},
+        },
+        "Retry-After": {
+            "description": "While it runs: ask again so many seconds later.",
+            "schema": {"type": "integer"},
+        },
+    }
+    return operation(
+        "Look at a job",
+        "The job as it now is.",
+        ok(200, "The job.", ref("Job"), headers),
+        problems=("job-not-found",),
+        parameters=[JOB, prefer],
+        curl=("curl -H 'Prefer: wait=20' $URL/jobs/$JOB",),
+    )
+
+
+def get_events() -> Json:
+    return operation(
+        "What happened to a job",
+        "In order: accepted, claimed, released, rescued, completed, failed and so on.",
+        ok(200, "The events.", ref("Events")),
+        problems=("job-not-found",),
+        parameters=[JOB],
+        curl=("curl $URL/jobs/$JOB/events",),
+    )
+
+
+def get_output() -> Json:
+    bytes_of: Json = {form.media_type: {"schema": {}} for form in FORMATS.values()}
+    text = {"type": "string"}
+    headers = {
+        "ETag": {"description": "Strong: outputs never change.", "schema": text},
+        "Accept-Ranges": {"schema": text},
+        "Content-Length": {"schema": {"type": "integer"}},
+    }
+    whole = {"200": described("The picture.", bytes_of, headers)}
+    ranged = {"Content-Range": {"schema": text}, **headers}
+    part = {"206": described("The part that was asked for.", bytes_of, ranged)}
+    same = {"304": described("You have it already.", {}, {"ETag": {"schema": text}})}
+    return operation(
+        "Fetch a picture",
+        "The bytes of one output of a complete job.",
+        whole | part | same,
+        problems=("output-not-found", "job-not-found", "not-finished", "job-failed", "gone", "range-outside", "busy"),
+        parameters=[
+            JOB,
+            N,
+            header("Range", "One range of bytes; several are answered with the whole.", "bytes=0-99"),
+            header("If-Range", "The range counts only while the output still has this ETag.", None),
+            header("If-None-Match", "304 where the output still has this ETag.", None),
+        ],
+        curl=("curl -o thumbnail.jpg $URL/jobs/$JOB/outputs/0",),
+    )
+
+
+def get_queue() -> Json:
+    return operation(
+        "The state of the queues",
+        "Your jobs by status, and for each queue how much stands in it and the age of the oldest job that waits.",
+        ok(200, "Your jobs and the queues.", ref("Queue")),
+        problems=(),
+        curl=("curl $URL/queue",),
+    )
+
+
+def get_document() -> Json:
+    return operation(
+        "This description",
+        "OpenAPI 3.1. /docs shows it to people.",
+        ok(200, "The document.", {"type": "object"}),
+        problems=(),
+        curl=("curl $URL/openapi.json",),
+    )

@@ -1,0 +1,71 @@
+"""What operations are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from thumbnailer_api.problems import every_problem
+
+Json = dict[str, Any]
+
+ALWAYS = ("internal-error", "store-unavailable")
+REQUEST_ID = {
+    "description": "The request's id: yours if you sent one, else ours. It is on the service's log lines.",
+    "schema": {"type": "string"},
+}
+
+
+def operation(
+    summary: str,
+    description: str,
+    responses: Json,
+    *,
+    problems: tuple[str, ...],
+    curl: tuple[str, ...],
+    parameters: list[Json] | None = None,
+    body: Json | None = None,
+) -> Json:
+    asked = {"requestBody": body} if body else {}
+    return {
+        "summary": summary,
+        "description": description,
+        "parameters": parameters or [],
+        **asked,
+        "responses": responses | refusals((*problems, *ALWAYS)),
+        "x-curl": list(curl),
+    }
+
+
+def ok(status: int, description: str, schema: Json, headers: Json | None = None) -> Json:
+    return {str(status): described(description, {"application/json": {"schema": schema}}, headers or {})}
+
+
+def refusals(names: tuple[str, ...]) -> Json:
+    """One response for each status, which may have several problems."""
+    found: dict[int, list[str]] = {}
+    for name in names:
+        found.setdefault(every_problem()[name].status, []).append(name)
+    content = {"application/problem+json": {"schema": ref("Problem")}}
+    return {
+        str(status): described(" or ".join(f"`/problems/{name}`" for name in kinds), content, {})
+        for status, kinds in sorted(found.items())
+    }
+
+
+def described(description: str, content: Json, headers: Json) -> Json:
+    ours = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
+    return {"description": description, "headers": ours | headers, **({"content": content} if content else {})}
+
+
+def query(name: str, description: str, schema: Json, *, example: object = None) -> Json:
+    shown = {} if example is None else {"example": example}
+    return {"name": name, "in": "query", "description": description, "schema": schema, **shown}
+
+
+def header(name: str, description: str, example: str | None) -> Json:
+    shown = {} if example is None else {"example": example}
+    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}, **shown}
+
+
+def ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
