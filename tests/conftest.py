@@ -29,6 +29,12 @@ def small() -> bytes:
 
 
 @pytest.fixture(scope="session")
-def slow() -> bytes:
-    """A picture that keeps a child busy for about a second."""
-    return noise(4000, 3500, "PNG")
+def medium() -> bytes:
+    """A picture that keeps a child busy for about a tenth of a second."""
+    return noise(1200, 1000, "PNG")
+
+
+@pytest.fixture
+def slow(small: bytes) -> dict[str, object]:
+    """What to submit so that a child is busy for seconds."""
+    return {"image": small, "output": "format=avif,size=2400x2400"}

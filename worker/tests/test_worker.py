@@ -88,7 +88,7 @@ def test_a_job_with_a_death_runs_alone_in_its_worker(
                 running.discard(hold.job.id)
 
     monkeypatch.setattr(Handler, "make", watched)
-    threading.Thread(target=worker.run, daemon=True).start()
+    worker.loop.start()
     wait_until_final(stores, jobs)
     assert beside[suspect.id] == 1
     assert max(beside.values()) == 3
@@ -96,7 +96,7 @@ def test_a_job_with_a_death_runs_alone_in_its_worker(
 
 def test_health_turns_bad_when_the_loop_stalls(stores: Stores, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     health = Health(worker, "127.0.0.1", 0)
-    threading.Thread(target=worker.run, daemon=True).start()
+    worker.loop.start()
     deadline = time.monotonic() + LIMIT
     while status(health, "/readyz") != 200:
         assert time.monotonic() < deadline
@@ -119,7 +119,7 @@ def test_health_turns_bad_when_the_loop_stalls(stores: Stores, worker: Worker, m
 def test_a_worker_waits_not_ready_until_somebody_migrates(tmp_path: Path) -> None:
     stores = open_stores(StorageSettings(data=tmp_path / "empty"))
     worker = Worker(stores, WorkerSettings(concurrency=1, child_memory_mib=256), tmp_path)
-    threading.Thread(target=worker.run, daemon=True).start()
+    worker.loop.start()
     time.sleep(0.3)
     assert not worker.ready
     assert worker.healthy
@@ -146,7 +146,7 @@ def test_a_mistake_of_ours_fails_the_job_with_500_and_the_worker_goes_on(
     monkeypatch.setattr(Handler, "make", mistaken)
     for job in (bad, good):
         sent(stores, job)
-    threading.Thread(target=worker.run, daemon=True).start()
+    worker.loop.start()
     wait_until_final(stores, [bad, good])
     failed = stores.jobs.get(bad.id)
     assert (failed.status, failed.code) == (Status.FAILED, 500)

@@ -6,7 +6,6 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from threading import Thread
 
 import click
 import structlog
@@ -46,9 +45,8 @@ def work() -> None:
         health = Health(worker, settings.host, settings.worker_health_port)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stopping.set())
-        loop = Thread(target=worker.run, name="loop", daemon=True)
-        loop.start()
-        while loop.is_alive() and not worker.stopping.wait(1.0):
+        worker.loop.start()
+        while worker.loop.is_alive() and not worker.stopping.wait(1.0):
             pass
         died = not worker.stopping.is_set()
         shutdown.stop(worker, settings.grace_seconds)

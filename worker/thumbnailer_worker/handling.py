@@ -29,6 +29,7 @@ KILLED_TWICE = (
     "there is; send a smaller one."
 )
 OUR_FAULT = "Something went wrong on our side with this image; the service's logs say what. Sending it again may help."
+STOPPED = "its worker was stopped"
 
 log = structlog.get_logger()
 
@@ -60,6 +61,11 @@ class Handler:
             self._record(hold, change)
             metrics.working.labels(hold.job.priority.value).observe(time.monotonic() - began)
 
+    def give_back(self, hold: Hold) -> None:
+        """Release a job that was claimed and has not been started: the worker stops."""
+        self._record(hold, hold.job.release(STOPPED, delay=0.0))
+        self._holds.remove(hold)
+
     def _company(self, hold: Hold) -> AbstractContextManager[None]:
         return self._slots.alone() if hold.job.alone else nullcontext()
 
@@ -80,7 +86,7 @@ class Handler:
             self._trouble.begin(error)
             return job.release("a part of the service is down", delay=growing(job.attempt))
         except Ended:
-            return job.release("its worker was stopped", delay=0.0)
+            return job.release(STOPPED, delay=0.0)
         except Exception:
             log.exception("a mistake of ours failed the job")
             return job.fail(500, OUR_FAULT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Event, Lock, Thread
 
 import structlog
@@ -30,7 +30,6 @@ class Hold:
     """Somebody else has it: nothing that is done here counts any more."""
     end: Callable[[], None] | None = None
     """Ends its child; there while the job is in a slot and has no outcome yet."""
-    since: float = field(default_factory=time.monotonic)
 
 
 class Holds:
@@ -39,6 +38,7 @@ class Holds:
     def __init__(self) -> None:
         self._lock = Lock()
         self._holds: set[Hold] = set()
+        self._ended = False
 
     def add(self, hold: Hold) -> None:
         with self._lock:
@@ -56,7 +56,7 @@ class Holds:
         """From now on the job can be ended."""
         with self._lock:
             hold.end = end
-            if hold.lost:
+            if hold.lost or self._ended:
                 end()
 
     def judged(self, hold: Hold) -> None:
@@ -72,8 +72,9 @@ class Holds:
                 hold.end()
 
     def end_all(self) -> None:
-        """End the work on every job; the worker stops."""
+        """End the work on every job, and on those that start from now on: the worker stops."""
         with self._lock:
+            self._ended = True
             for hold in self._holds:
                 if hold.end is not None:
                     hold.end()

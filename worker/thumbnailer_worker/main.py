@@ -7,7 +7,7 @@ import socket
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from uuid import uuid4
 
 import structlog
@@ -57,10 +57,12 @@ class Worker:
             missing_seconds=settings.missing_seconds,
             give_up=self.give_up,
         )
+        self.loop = Thread(target=self.run, name="loop", daemon=True)
         self._threads = ThreadPoolExecutor(len(self.slots), thread_name_prefix="slot")
 
     def run(self) -> None:
         """Work until `stopping` is set; what is in the slots then is for `shutdown.stop`."""
+        self.slots.try_one()
         self.wait_for_schema()
         self.heartbeat.start()
         log.info("the worker is ready", worker=self.name, slots=len(self.slots))
@@ -102,6 +104,9 @@ class Worker:
         """Give a claimed job to a slot; one that runs alone elsewhere is waited for."""
         while (child := self.slots.take(LOOK_SECONDS)) is None:
             self.beat()
+            if self.give_up.is_set():
+                self.handler.give_back(hold)
+                return
         metrics.busy.inc()
         self._threads.submit(self.handler.handle, hold, child).add_done_callback(
             lambda done: self._left(hold, child, done)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import structlog
 
 from thumbnailer_worker.main import Worker
@@ -16,10 +18,19 @@ def stop(worker: Worker, grace: float) -> None:
     """Take nothing more, finish what fits into `grace` seconds, give back the rest without cost, end the children."""
     worker.stopping.set()
     log.info("stopping: jobs in hand are finished", seconds=grace)
-    if not worker.slots.wait_until_idle(grace):
+    if not idle_within(worker, grace):
         log.warning("the grace is over: jobs in hand are given back")
         worker.holds.end_all()
         worker.give_up.set()
-        worker.slots.wait_until_idle(RELEASE_SECONDS)
+        idle_within(worker, RELEASE_SECONDS)
     worker.heartbeat.stop()
     worker.slots.close()
+
+
+def idle_within(worker: Worker, seconds: float) -> bool:
+    """Whether the loop has ended, and then the work in all slots."""
+    deadline = time.monotonic() + seconds
+    if worker.loop.is_alive():
+        worker.loop.join(seconds)
+    left = max(0.0, deadline - time.monotonic())
+    return not worker.loop.is_alive() and worker.slots.wait_until_idle(left)

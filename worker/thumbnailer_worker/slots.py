@@ -23,6 +23,10 @@ class Slots:
     def __len__(self) -> int:
         return len(self._all)
 
+    def try_one(self) -> None:
+        """Start one child, so that a broken installation shows at once and not with the first job."""
+        self._all[0].start()
+
     def wait_for_free(self, seconds: float) -> int:
         """How many jobs may be taken now; 0 if none after so many seconds."""
         with self._changed:

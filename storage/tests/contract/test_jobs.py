@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
-from thumbnailer_storage.errors import InvalidJob, JobNotFound, TransitionRefused
+from thumbnailer_storage.errors import DatabaseUnavailable, InvalidJob, JobNotFound, TransitionRefused
 from thumbnailer_storage.jobs import schema
 from thumbnailer_storage.jobs.model import POISON_DEATHS, Job, Priority, Result, Status
 from thumbnailer_storage.opening import Stores
@@ -272,6 +273,21 @@ def test_what_is_done_together_is_undone_together(stores: Stores, new_job: NewJo
 
     with pytest.raises(RuntimeError):
         interrupted()
+    with pytest.raises(JobNotFound):
+        stores.jobs.get(job.id)
+
+
+def test_an_error_that_was_caught_within_still_undoes_what_is_done_together(stores: Stores, new_job: NewJob) -> None:
+    job = new_job()
+
+    def half_done() -> None:
+        with stores.database.together():
+            stores.jobs.add(job)
+            with suppress(DatabaseUnavailable), stores.database.write():
+                raise DatabaseUnavailable("a test pulled the plug")
+
+    with pytest.raises(DatabaseUnavailable):
+        half_done()
     with pytest.raises(JobNotFound):
         stores.jobs.get(job.id)
 

@@ -38,10 +38,9 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A writing transaction; raises DatabaseUnavailable, or OutcomeUnknown where the commit's reply was lost."""
-        shared: Connection | None = getattr(self._mine, "connection", None)
-        if shared is not None:
-            with errors_in_our_terms():
-                yield shared
+        if self._joined is not None:
+            with self._shared(self._joined) as connection:
+                yield connection
             return
         with self._turn(), errors_in_our_terms(), self._engine.connect() as connection:
             self._begin(connection, "BEGIN IMMEDIATE")
@@ -51,10 +50,9 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database and changes nothing."""
-        shared: Connection | None = getattr(self._mine, "connection", None)
-        if shared is not None:
-            with errors_in_our_terms():
-                yield shared
+        if self._joined is not None:
+            with self._shared(self._joined) as connection:
+                yield connection
             return
         with errors_in_our_terms(), self._engine.connect() as connection:
             self._begin(connection, "BEGIN")
@@ -64,11 +62,27 @@ class Database:
     def together(self) -> Iterator[None]:
         """One writing transaction for all that this thread does within; any error in it undoes all of it."""
         with self.write() as connection:
-            self._mine.connection = connection
+            self._mine.connection, self._mine.broken = connection, None
             try:
                 yield
             finally:
                 self._mine.connection = None
+            if self._mine.broken:  # PostgreSQL would answer the commit with a rollback, and call that success
+                raise DatabaseUnavailable("a statement of the transaction failed") from self._mine.broken
+
+    @property
+    def _joined(self) -> Connection | None:
+        """The connection of the `together` that this thread is in."""
+        return getattr(self._mine, "connection", None)
+
+    @contextmanager
+    def _shared(self, connection: Connection) -> Iterator[Connection]:
+        try:
+            with errors_in_our_terms():
+                yield connection
+        except DatabaseUnavailable as error:
+            self._mine.broken = error
+            raise
 
     def _begin(self, connection: Connection, how: str) -> None:
         """SQLite refuses at once, whatever the time-out, a transaction that becomes a writer halfway: so it says first.
