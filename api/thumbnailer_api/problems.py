@@ -101,8 +101,8 @@ def detail_of(error: Exception, kind: type[Exception]) -> str:
         return f"Allowed here: {', '.join(sorted(error.valid_methods or ()))}.{what_comes_later(error)}"
     if isinstance(error, HTTPException):
         return DETAILS.get(kind) or error.description or "The request could not be understood."
-    text = DETAILS.get(kind) or str(error)
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
+    text = str(error)
+    return DETAILS.get(kind) or (text if isinstance(error, errors.ApiError) else f"{text[:1].upper()}{text[1:]}.")
 
 
 def what_comes_later(error: MethodNotAllowed) -> str:

@@ -13,12 +13,13 @@ from thumbnailer_api import metrics
 from thumbnailer_api.errors import Invalid, NoImage, TooLarge, WrongContentType
 from thumbnailer_api.intake.asking import JobAsked
 from thumbnailer_api.intake.form import MAX_BETWEEN, MAX_JOB_BYTES, Form
+from thumbnailer_api.intake.mistakes import shown
 from thumbnailer_api.intake.queries import job_asked
 from thumbnailer_api.intake.sniffing import judged
 from thumbnailer_api.server.bodies import Body
 
 BOTH_WAYS = "send multipart/form-data with the part `image`, or the image itself as the body"
-NOT_YET = {"Idempotency-Key": "the header Idempotency-Key is not known in this release: leave it out"}
+NOT_YET = {"Idempotency-Key": "The header Idempotency-Key is not known in this release: leave it out."}
 
 
 class Sent(Protocol):
@@ -55,6 +56,7 @@ class Arrival:
         self._hash = hashlib.sha256()
         self.bytes = 0
         refuse_what_is_not_there_yet(headers)
+        refuse_a_coding(headers.get("Content-Encoding", "identity"))
         kind, options = parse_options_header(headers.get("Content-Type"))
         refuse_by_length(headers.get("Content-Length"), most + (MAX_JOB_BYTES + MAX_BETWEEN) * is_form(kind))
         self._sent = what_is_sent(body, kind, options, query)
@@ -93,6 +95,11 @@ def refuse_what_is_not_there_yet(headers: Headers) -> None:
     for name, wrong in NOT_YET.items():
         if name in headers:
             raise Invalid(wrong, [(name, "is not known in this release")])
+
+
+def refuse_a_coding(coding: str) -> None:
+    if coding.lower() != "identity":
+        raise WrongContentType(f"Content-Encoding {shown(coding)} is not read here: send the image as it is.")
 
 
 def refuse_by_length(length: str | None, most: int) -> None:

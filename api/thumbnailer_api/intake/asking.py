@@ -16,8 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from thumbnailer_api.intake.mistakes import in_our_words
-from thumbnailer_storage.jobs.model import MAX_OUTPUTS, MAX_SIDE, Fit, Output, Priority, Status
+from thumbnailer_api.intake.mistakes import in_our_words, shown
+from thumbnailer_storage.jobs.model import MAX_METADATA_BYTES, MAX_OUTPUTS, MAX_SIDE, Fit, Output, Priority, Status
 
 SIZE = re.compile(r"\s*(\d{1,6})\s*[,xX]\s*(\d{1,6})\s*")
 
@@ -31,7 +31,7 @@ class Asked(BaseModel):
 def a_size(text: str) -> str:
     found = SIZE.fullmatch(text)
     if not found:
-        raise ValueError(f"{text!r} is no size: write W,H or WxH in pixels, such as 200x200")
+        raise ValueError(f"{shown(text)} is no size: write W,H or WxH in pixels, such as 200x200")
     width, height = (int(side) for side in found.groups())
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise ValueError(f"{text!r} is no size: width and height are between 1 and {MAX_SIDE} pixels")
@@ -44,7 +44,7 @@ def a_format(name: object) -> object:
 
 def a_colour(text: str) -> str:
     if not re.fullmatch(r"#?[0-9a-fA-F]{6}", text):
-        raise ValueError(f"{text!r} is no colour: write it as #rrggbb")
+        raise ValueError(f"{shown(text)} is no colour: write it as #rrggbb")
     return f"#{text.removeprefix('#').lower()}"
 
 
@@ -88,9 +88,15 @@ def listed(outputs: object) -> object:
     return [outputs] if isinstance(outputs, dict) else outputs
 
 
+def small_metadata(metadata: dict[str, str]) -> dict[str, str]:
+    if sum(len(name.encode()) + len(value.encode()) for name, value in metadata.items()) > MAX_METADATA_BYTES:
+        raise ValueError(f"names and values are larger than {MAX_METADATA_BYTES} bytes together")
+    return metadata
+
+
 def no_class(name: str | None) -> str | None:
     if name is not None:
-        raise ValueError(f"{name!r} is not configured: this service has no classes, leave it out")
+        raise ValueError(f"{shown(name)} is not configured: this service has no classes, leave it out")
     return None
 
 
@@ -113,8 +119,9 @@ class JobAsked(Asked):
         validation_alias="class",
         description="A kind of machine to run on; none is configured in this release.",
     )
-    metadata: dict[str, str] = Field(
-        default_factory=dict, description="Names and values of your own, up to 4096 bytes; they come back with the job."
+    metadata: Annotated[dict[str, str], AfterValidator(small_metadata)] = Field(
+        default_factory=dict,
+        description=f"Names and values of your own, up to {MAX_METADATA_BYTES} bytes; they come back with the job.",
     )
 
     @model_validator(mode="before")

@@ -10,12 +10,14 @@ from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, Multip
 
 from thumbnailer_api.errors import Invalid, Malformed
 from thumbnailer_api.intake.asking import JobAsked
+from thumbnailer_storage.jobs.model import MAX_METADATA_BYTES, MAX_OUTPUTS
 
 PARTS = ("image", "job")
 MAX_JOB_BYTES = 64 * 1024
 MAX_BETWEEN = 256 * 1024
 """Bytes that the decoder may hold: headers of a part, and what stands before, between and after them."""
 MAX_NAME = 255
+LIMITS = f"it names {MAX_OUTPUTS} outputs and holds {MAX_METADATA_BYTES} bytes of metadata at most"
 
 
 class Form:
@@ -60,7 +62,7 @@ class Form:
         """Collect the job's JSON, and judge it at its end: before the image, where it comes first."""
         self._job += event.data
         if len(self._job) > MAX_JOB_BYTES:
-            raise Invalid(f"The part `job` is larger than {MAX_JOB_BYTES} bytes.", [("job", "is too large")])
+            raise Invalid(f"The part `job` is larger than {MAX_JOB_BYTES} bytes: {LIMITS}.", [("job", "is too large")])
         if not event.more_data:
             self.asked = JobAsked.from_json(bytes(self._job))
 

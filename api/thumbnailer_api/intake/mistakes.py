@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 SAID = 5
 """How many mistakes the answer's sentence names; its `errors` lists more."""
 LISTED = 20
+SHOWN = 60
+"""Letters of a wrong value that are repeated."""
 
 
 def in_our_words(error: ValidationError, where: str) -> ApiError:
@@ -31,6 +33,11 @@ def what_is_wrong(mistake: ErrorDetails) -> str:
         return "there is no such field"
     if mistake["type"] == "value_error":
         return mistake["msg"].removeprefix("Value error, ")
-    given = repr(mistake["input"])
-    shown = given if len(given) <= 60 else f"{given[:60]}…"
-    return mistake["msg"].replace("Input should be", f"{shown} is not", 1).replace("is not a valid", "is no valid", 1)
+    given = shown(mistake["input"])
+    return mistake["msg"].replace("Input should be", f"{given} is not", 1).replace("is not a valid", "is no valid", 1)
+
+
+def shown(given: object) -> str:
+    """What a caller sent, as far as it is worth repeating."""
+    text = repr(given)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

@@ -79,4 +79,6 @@ def looks_like(head: bytes) -> str:
 
 def is_text(head: bytes) -> bool:
     text = head.decode("utf-8", "ignore")
-    return len(text) > len(head) // 4 and not any(ord(letter) < 32 and letter not in "\t\n\r\f" for letter in text)
+    return len(text.encode()) > 0.9 * len(head) and not any(
+        ord(letter) < 32 and letter not in "\t\n\r\f" for letter in text
+    )

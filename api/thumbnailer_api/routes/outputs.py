@@ -43,14 +43,14 @@ def get(wiring: Wiring, job: str, n: str) -> Response:
 def result_of(job: Job, n: str) -> Result:
     """What was made as output `n`; raises NoSuchOutput, NotFinished, JobFailed, Gone."""
     if not n.isascii() or not n.isdigit() or int(n[:9]) >= len(job.outputs):
-        raise NoSuchOutput(f"the job has the outputs 0 to {len(job.outputs) - 1}")
+        raise NoSuchOutput(f"The job has the outputs 0 to {len(job.outputs) - 1}.")
     if not job.status.final:
-        raise NotFinished(f"the job is {job.status}: ask for it with `Prefer: wait=20` until it is complete")
+        raise NotFinished(f"The job is {job.status}: ask for it with `Prefer: wait=20` until it is complete.")
     if job.status is Status.FAILED:
         raise JobFailed(job.message)
     result = job.outputs[int(n)].result
     if job.status is not Status.COMPLETE or result is None:
-        raise Gone(f"the job is {job.status} and its data is removed: send the image again")
+        raise Gone(f"The job is {job.status} and its data is removed: send the image again.")
     return result
 
 
@@ -65,7 +65,7 @@ def part_of(total: int, etag: str) -> tuple[int, int, int]:
         return 0, total, 200
     part = asked.range_for_length(total)
     if part is None:
-        raise RangeOutside(f"the output has {total} bytes", total)
+        raise RangeOutside(f"The output has {total} bytes.", total)
     return part[0], part[1] - part[0], 206
 
 

@@ -1,7 +1,0 @@
-"""x"""
-
-from typing import Any
-
-
-def document(most: int) -> dict[str, Any]:
-    return {}
