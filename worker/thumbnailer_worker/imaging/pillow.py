@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,12 +50,12 @@ def begins_as(beginning: bytes) -> list[str]:
 
 @contextmanager
 def pillow_within(limits: Limits) -> Iterator[None]:
-    """Let Pillow raise before it allocates an image of more than `max_pixels`, and keep its warnings to itself.
+    """Let Pillow raise before it allocates for more than twice `max_pixels`, and keep its warnings to itself.
 
-    Pillow raises at twice its own limit and warns above it. Some of its readers allocate in open().
+    Twice is how Pillow counts. Its reader of WebP allocates in open(), before anybody else can judge the size.
     """
     before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = max(1, limits.max_pixels // 2)
+    Image.MAX_IMAGE_PIXELS = limits.max_pixels
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -71,11 +72,14 @@ def blaming_the_image(name: str) -> Iterator[None]:
     except (ImageRefused, MemoryError):
         raise
     except Image.DecompressionBombError as error:
-        message = f"The {name} image has more pixels than are allowed: send a smaller one."
+        pixels = int(re.findall(r"\d+", str(error))[0])  # its message is all that it says
+        message = (
+            f"The image has {pixels:,} pixels, more than the {Image.MAX_IMAGE_PIXELS:,} allowed: send a smaller one."
+        )
         raise ImageRefused(413, message) from error
     except Exception as error:
         text = str(error).lower()
-        if "out of memory" in text:
+        if "memory" in text:
             raise MemoryError from error
         what = "is cut short" if "truncated" in text else "is damaged or of a kind that we cannot read"
         message = f"The {name} image {what}: open it in an image program, save it anew and send that."

@@ -45,8 +45,6 @@ def refuse_many_pixels(work: Work) -> None:
     if pixels > most:
         has = f"{width:,} x {height:,} = {pixels:,} pixels"
         raise ImageRefused(413, f"The image has {has}, more than the {most:,} allowed: send a smaller one.")
-    if pixels < 1:
-        raise ImageRefused(422, f"The image says that it is {width} x {height} pixels: send one that has some.")
 
 
 def refuse_many_frames(work: Work) -> None:
