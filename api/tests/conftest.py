@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -44,6 +45,7 @@ class Service:
     api: Api
     stores: Stores
     http: httpx.Client
+    connections: list[socket.socket] = field(default_factory=list)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -84,6 +86,7 @@ class Service:
 
     def connect(self, sent: bytes = b"", timeout: float = 20.0) -> socket.socket:
         connection = socket.create_connection(self.address, timeout=timeout)
+        self.connections.append(connection)
         connection.sendall(sent)
         return connection
 
@@ -97,9 +100,12 @@ def started(folder: Path, **settings: Any) -> Iterator[Service]:
     api.health.start()
     api.start()
     with httpx.Client(base_url=f"http://127.0.0.1:{api.server.port}", timeout=20, trust_env=False) as http:
+        service = Service(api, stores, http)
         try:
-            yield Service(api, stores, http)
+            yield service
         finally:
+            for connection in service.connections:
+                connection.close()
             shut_down(api)
 
 
@@ -108,6 +114,18 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """An API that the tests of a file share."""
     with started(tmp_path_factory.mktemp("shared")) as shared:
         yield shared
+
+
+@pytest.fixture
+def nothing_left(service: Service) -> Iterator[None]:
+    """Fails a test after which there are more uploads, or unfinished ones, than before."""
+    unfinished = service.stores.settings.data / "objects" / ".unfinished"
+    before = service.uploads()
+    yield
+    deadline = time.monotonic() + 10
+    while list(unfinished.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert (service.uploads(), list(unfinished.iterdir())) == (before, [])
 
 
 @pytest.fixture

@@ -63,10 +63,11 @@ def part_of(total: int, etag: str) -> tuple[int, int, int]:
     changed = "If-Range" in request.headers and request.if_range.etag != etag.strip('"')
     if asked is None or asked.units != "bytes" or len(asked.ranges) != 1 or changed:
         return 0, total, 200
-    part = asked.range_for_length(total)
-    if part is None:
+    first, end = asked.ranges[0]
+    start = first if first >= 0 else max(0, total + first)
+    if start >= total:
         raise RangeOutside(f"The output has {total} bytes.", total)
-    return part[0], part[1] - part[0], 206
+    return start, (total if end is None else min(end, total)) - start, 206
 
 
 class Sending:

@@ -60,7 +60,7 @@ class ChunkedBody:
                 piece = self._reader.some(min(PIECE, left))
                 left -= len(piece)
                 yield piece
-            if self._reader.line():
+            if not self._reader.at_line_end():
                 raise Malformed("The body is not chunked as HTTP wants it: a chunk is longer than it says.")
         self._pass_trailers()
         self.finished = True

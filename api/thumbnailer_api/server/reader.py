@@ -98,6 +98,12 @@ class Reader:
             self._arrived += self._receive(PIECE)
         return self._take(end + 1).rstrip(b"\r\n")
 
+    def at_line_end(self) -> bool:
+        """Take the end of a line; False where something else stands there. Raises BodyCut, TooSlow."""
+        while len(self._arrived) < 2:
+            self._arrived += self._receive(PIECE)
+        return self._take(2) == b"\r\n"
+
     def _receive(self, most: int) -> bytes:
         left = self.deadline - time.monotonic()
         try:
