@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 from PIL import Image
 
-from thumbnailer_storage.jobs.model import Output
+from thumbnailer_storage.jobs.model import Fit, Output
 from thumbnailer_worker.imaging.geometry import plan
 
 MakeOne = Callable[..., Image.Image]
@@ -89,13 +90,14 @@ def test_no_shape_of_source_makes_an_empty_picture(
 
 
 def test_a_plan_never_reaches_outside_its_source() -> None:
-    for width in range(1, 40):
-        for fit in ("cover", "contain", "pad"):
-            for enlarge in (None, False, True):
-                output = Output(width=7, height=13, fit=fit, enlarge=enlarge)  # type: ignore[arg-type] # text, as in JSON
-                made = plan((width, 17), output)
+    sides = [1, 2, 3, 7, 13, 41, 99, 100, 101, 245, 359, 640, 65500]
+    for fit in Fit:
+        for enlarge in (None, False, True):
+            for width, height, box_width, box_height in product(sides, sides, sides[:9], sides[:9]):
+                output = Output(width=box_width, height=box_height, fit=fit, enlarge=enlarge)
+                made = plan((width, height), output)
                 left, top, right, bottom = made.box
-                assert 0 <= left < right <= width + 1e-9
-                assert 0 <= top < bottom <= 17 + 1e-9
-                assert 1 <= made.size[0] <= made.canvas[0] <= 7
-                assert 1 <= made.size[1] <= made.canvas[1] <= 13
+                assert 0 <= left < right <= width
+                assert 0 <= top < bottom <= height
+                assert 1 <= made.size[0] <= made.canvas[0] <= box_width
+                assert 1 <= made.size[1] <= made.canvas[1] <= box_height

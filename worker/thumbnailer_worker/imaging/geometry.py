@@ -52,9 +52,8 @@ def _cover(seen: Size, box: Size, *, enlarge: bool) -> Plan:
     if not enlarge:
         box = _inside(box, (min(seen[0], box[0]), min(seen[1], box[1])), enlarge=False)
     per_pixel = min(seen[0] / box[0], seen[1] / box[1])
-    width, height = box[0] * per_pixel, box[1] * per_pixel
-    left, top = (seen[0] - width) / 2, (seen[1] - height) / 2
-    return Plan((left, top, left + width, top + height), box, box)
+    left, top = (max(0.0, side - part * per_pixel) / 2 for side, part in zip(seen, box, strict=True))
+    return Plan((left, top, seen[0] - left, seen[1] - top), box, box)
 
 
 def _inside(size: Size, box: Size, *, enlarge: bool) -> Size:
