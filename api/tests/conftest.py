@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import struct
+import subprocess
+import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -24,6 +27,8 @@ from thumbnailer_storage.config import StorageSettings
 from thumbnailer_storage.jobs.model import Job, Result, Source
 from thumbnailer_storage.jobs.schema import migrate
 from thumbnailer_storage.opening import Stores, open_stores
+
+COMMAND = Path(sys.executable).parent / "thumbnailer-api"
 
 
 def png(size: int = 0) -> bytes:
@@ -144,3 +149,98 @@ def image() -> Callable[[int], bytes]:
 @pytest.fixture
 def small() -> bytes:
     return png()
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Prints what was measured, also where the test passes."""
+
+    def said(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n  {text}")  # noqa: T201
+
+    return said
+
+
+@dataclass
+class Running:
+    """A started program and where it answers."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    url: str
+    health: str
+
+    def ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.health}/readyz", timeout=5, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 30
+        while not self.ready():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(30)
+
+
+@dataclass
+class Programs:
+    """The command `thumbnailer-api` on stores below a folder."""
+
+    folder: Path
+    running: list[Running] = field(default_factory=list)
+
+    def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [COMMAND, *arguments],
+            env=self._environment(settings),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    def start(self, command: str, **settings: str) -> Running:
+        port, health = free_port(), free_port()
+        ports = {"PORT": str(port), "API_HEALTH_PORT": str(health), "HOUSEKEEPER_HEALTH_PORT": str(health)}
+        log = self.folder / f"{command}-{len(self.running)}.log"
+        with log.open("wb") as file:
+            process = subprocess.Popen([COMMAND, command], env=self._environment({**ports, **settings}), stderr=file)
+        self.running.append(Running(process, log, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{health}"))
+        return self.running[-1]
+
+    def serve(self, **settings: str) -> Running:
+        """A ready API."""
+        assert self.run("migrate").returncode == 0
+        api = self.start("serve", **settings)
+        api.wait_until_ready()
+        return api
+
+    def _environment(self, settings: dict[str, str]) -> dict[str, str]:
+        others = {name: value for name, value in os.environ.items() if not name.startswith("THUMBNAILER_")}
+        ours = {"DATA": str(self.folder / "data"), **settings}
+        return others | {f"THUMBNAILER_{name}": value for name, value in ours.items()}
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Programs]:
+    """Runs the real command; what it started ends with the test."""
+    programs = Programs(tmp_path)
+    yield programs
+    for running in programs.running:
+        if running.process.poll() is None:
+            running.process.kill()
+            running.process.wait(10)
