@@ -31,7 +31,7 @@ ENCODINGS: dict[str, dict[str, int]] = {
 def largest_photos(most: int) -> list[tuple[str, Image.Image]]:
     """Up to `most` names and photos, those with the most pixels first; raises SystemExit where there are none."""
     folders = [Path("/usr/share/backgrounds/mate"), ROOT / ".cache" / "mate"]
-    if "PHOTOS" in os.environ:
+    if os.environ.get("PHOTOS"):
         folders = [Path(os.environ["PHOTOS"])]
     for folder in folders:
         if paths := [*folder.rglob("*.jpg")]:
