@@ -27,7 +27,7 @@ console = Console(highlight=False)
 def main() -> int:
     surroundings = config.load()
     with TemporaryDirectory(prefix="thumbnailer-demo-", ignore_cleanup_errors=True) as data:
-        folder = surroundings.photos or photos.unpack(Path(data, "photos"))
+        folder = surroundings.photos or photos.unpack()
         settings = choose_settings(Path(data))
         with Service(surroundings.others, settings, logs=Path(data)) as service:
             start(service)
@@ -81,7 +81,8 @@ def show(jobs: list[Job]) -> None:
     table.add_column("working", justify="right")
     for job in jobs:
         outputs = "\n".join(
-            f"{output.media_type} {output.width}x{output.height}, {size(output.bytes)}" for output in job.outputs
+            f"{str(output.media_type).removeprefix('image/')} {output.width}x{output.height}, {size(output.bytes)}"
+            for output in job.outputs
         )
         source = f"{job.source.format} {job.source.width}x{job.source.height}, {size(job.source.bytes)}"
         made = (source, outputs) if job.complete else (size(job.source.bytes), job.message)
@@ -90,11 +91,11 @@ def show(jobs: list[Job]) -> None:
 
 
 def size(number: int | None) -> str:
-    return "" if number is None else f"{number / 1000:,.1f} kB"
+    return "" if number is None else f"{number / 1000:,.0f} kB"
 
 
 def seconds(number: float | None) -> str:
-    return "" if number is None else f"{number:.3f} s"
+    return "" if number is None else f"{number:.2f} s"
 
 
 def say_what_is_next() -> None:

@@ -8,21 +8,24 @@ from pathlib import Path
 
 FOLDER = Path(".photos")
 IN_WHEEL = "skimage/data"
-NAMES = ("astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "retina.jpg", "rocket.jpg")
+NAMES = {name: name for name in ("astronaut.png", "chelsea.png", "coffee.png", "retina.jpg", "rocket.jpg")} | {
+    "hubble_deep_field.jpg": "hubble.jpg"
+}
 TURNED = "rocket.jpg"
 ON_ITS_SIDE = 6
 """Row 0 of the stored pixels is the right-hand side of the picture (Exif 2.2, JEITA CP-3451, tag Orientation)."""
 
 
-def unpack(into: Path) -> Path:
-    """Put the photos, and one that its camera held sideways, into a folder; the folder."""
-    into.mkdir(parents=True)
+def unpack() -> Path:
+    """Put the photos, and one whose camera was held sideways, beside the wheel; their folder."""
+    into = FOLDER / "photos"
     wheel = next(FOLDER.glob("scikit_image-*.whl"), None)
     if wheel is None:
         raise SystemExit(f"There is no wheel of scikit-image in {FOLDER}/: run `make demo`, which fetches it.")
+    into.mkdir(exist_ok=True)
     with zipfile.ZipFile(wheel) as archive:
-        for name in NAMES:
-            (into / name).write_bytes(archive.read(f"{IN_WHEEL}/{name}"))
+        for theirs, ours in NAMES.items():
+            (into / ours).write_bytes(archive.read(f"{IN_WHEEL}/{theirs}"))
     turned = oriented((into / TURNED).read_bytes(), ON_ITS_SIDE)
     (into / TURNED).with_stem(f"{Path(TURNED).stem}-sideways").write_bytes(turned)
     return into

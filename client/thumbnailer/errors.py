@@ -76,7 +76,7 @@ class Problem(ThumbnailerError):
         request_id: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(f"{status} {title}" + (f": {detail}" if detail else ""))
+        super().__init__(f"{detail or title} ({status})")
         self.type = type
         self.title = title
         self.status = status
@@ -113,7 +113,7 @@ class JobFailed(ThumbnailerError):
     """The job ended without its pictures: failed, cancelled or expired."""
 
     def __init__(self, job: Job) -> None:
-        super().__init__(f"Job {job.id} is {job.status} ({job.code}): {job.message}")
+        super().__init__(f"Job {job.id} ended as {job.status} ({job.code}): {job.message}")
         self.job = job
 
 

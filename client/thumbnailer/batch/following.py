@@ -50,6 +50,8 @@ def _hopeless(error: Exception | None) -> bool:
 
 def _tell_of_the_rest(why: str, items: Sequence[Item], told: Report) -> None:
     rest = [item for item in items if not item.ended]
+    if not rest:
+        return
     for item in rest:
         told.left(item)
     going = [item.job.id for item in rest if item.job is not None and not item.job.finished]

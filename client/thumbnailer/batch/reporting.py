@@ -105,9 +105,10 @@ class Bars:
         _complain_of(item)
 
     def left(self, item: Item) -> None:
-        if item.job is not None:
-            places = "".join(f"  {printable(path)}" for path in item.saved)
-            click.echo(f"{item.job.id}  {item.job.status:<8}  {printable(item.file)}{places}")
+        if item.saved:
+            click.echo(f"{printable(item.file)} → {', '.join(map(printable, item.saved))}")
+        elif item.job is not None:
+            click.echo(f"{item.job.id}  {item.job.status:<8}  {printable(item.file)}")
 
 
 def report(total: int, steps: Sequence[Step], *, as_json: bool) -> Report:

@@ -108,7 +108,7 @@ def events(ctx: click.Context, id: str, as_json: bool) -> None:  # noqa: A002 - 
         _print_json(event.wire for event in found)
     else:
         columns = ("at", "event", "attempt", "times", "message")
-        rows = ((event.at.isoformat(), event.kind, event.attempt, event.count, event.message) for event in found)
+        rows = ((event.wire["at"], event.kind, event.attempt, event.count, event.message) for event in found)
         show(columns, rows)
 
 
@@ -132,7 +132,7 @@ def _show_jobs(jobs: Iterable[Job], *, as_json: bool) -> None:
         _print_json(job.wire for job in jobs)
         return
     columns = ("id", "status", "priority", "start", "file", "message")
-    show(columns, ((j.id, j.status, j.priority, j.start.isoformat(), j.filename, j.message) for j in jobs))
+    show(columns, ((j.id, j.status, j.priority, j.wire["start"], j.filename, j.message) for j in jobs))
 
 
 def _print_json(objects: Iterable[Mapping[str, object]]) -> None:

@@ -1,0 +1,94 @@
+"""The whole demo, with the real programs: it shows what it made, and leaves no process behind, however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import psutil
+import pytest
+
+DEMO = Path(__file__).parents[1] / "demo" / "demo.py"
+
+
+def png(width: int, height: int) -> bytes:
+    """A grey picture."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = (b"\0" + b"\x80" * width) * height
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """The demo on the caller's own photos, as the leader of a process group, with its temporary files in our folder."""
+    (tmp_path / "photos").mkdir()
+    for number in range(20):
+        (tmp_path / "photos" / f"{number:02}.png").write_bytes(png(300, 200))
+    (tmp_path / "tmp").mkdir()
+    process = subprocess.Popen(
+        [sys.executable, DEMO],
+        cwd=tmp_path,
+        env=os.environ | {"PHOTOS": "photos", "TMPDIR": str(tmp_path / "tmp"), "COLUMNS": "120"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def left_in(folder):
+    """Processes that were started in a folder, or that name it."""
+    return [
+        process
+        for process in psutil.process_iter(["cwd", "cmdline"])
+        if str(folder) in " ".join([process.info["cwd"] or "", *(process.info["cmdline"] or [])])
+    ]
+
+
+def test_it_makes_thumbnails_and_a_table(demo, tmp_path):
+    shown, _ = demo.communicate(timeout=100)
+    assert demo.returncode == 0, shown
+    assert len(list((tmp_path / "thumbnails").iterdir())) == 40
+    (row,) = (line for line in shown.splitlines() if line.startswith((" 07.png", "07.png")))
+    assert "png 300x200" in row
+    assert "jpeg 100x100" in row
+    assert row.count(" s") == 2
+    assert left_in(tmp_path) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", ["while it starts", "while it works"])
+def test_ctrl_c_leaves_nothing_behind(demo, tmp_path, moment):
+    if moment == "while it works":
+        demo.stdout.readline()
+    else:
+        while not any((tmp_path / "tmp").rglob("API.log")):
+            assert demo.poll() is None
+    os.killpg(demo.pid, signal.SIGINT)  # as a terminal does
+    shown, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 130, shown
+    assert "nothing is left running" in shown
+    assert left_in(tmp_path) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_sigterm_leaves_nothing_behind(demo, tmp_path):
+    demo.stdout.readline()
+    demo.terminate()
+    demo.communicate(timeout=60)
+    assert demo.returncode == 128 + signal.SIGTERM
+    assert left_in(tmp_path) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
