@@ -52,8 +52,11 @@ def cpu(program: Program) -> tuple[float, float]:
     return own.user + own.system, children
 
 
-def completed(service: Service) -> int:
-    return service.stores.jobs.counts("nobody")[Status.COMPLETE]
+def wait_until_complete(service: Service, jobs: int) -> None:
+    while service.stores.jobs.counts("nobody")[Status.COMPLETE] < jobs:
+        dead = [program.name for program in service.programs if program.process.poll() is not None]
+        assert not dead, f"ended while it was measured: {dead}"
+        time.sleep(0.05)
 
 
 def post(api: Program, photo: bytes, count: int, seconds: list[float]) -> None:
@@ -72,20 +75,17 @@ def measure(folder: Path, photo: bytes, workers: int, jobs: int) -> dict[str, fl
         api, housekeeper = service.api(), service.housekeeper()
         busy = [service.worker() for _ in range(workers)]
         post(api, photo, 20 * workers, [])  # everything is loaded, each child has worked
-        while completed(service) < 20 * workers:
-            time.sleep(0.05)
+        wait_until_complete(service, 20 * workers)
         parts = {"api": api, "housekeeper": housekeeper, **{f"worker {n}": worker for n, worker in enumerate(busy)}}
         before = {name: cpu(program) for name, program in parts.items()}
         began, seconds = time.perf_counter(), []
         feeding = threading.Thread(target=post, args=(api, photo, jobs, seconds))
         feeding.start()
-        while completed(service) < jobs + 20 * workers:
-            time.sleep(0.05)
+        wait_until_complete(service, jobs + 20 * workers)
         took = time.perf_counter() - began
         feeding.join()
-        used = {
-            name: [b - a for a, b in zip(before[name], cpu(program), strict=True)] for name, program in parts.items()
-        }
+        after = {name: cpu(program) for name, program in parts.items()}
+    used = {name: [b - a for a, b in zip(before[name], after[name], strict=True)] for name in parts}
     parents = sum(own for name, (own, _) in used.items() if name.startswith("worker"))
     children = sum(child for _, child in used.values())
     return {
@@ -107,12 +107,8 @@ def main() -> None:
     for megapixels in given.megapixels:
         photo = photo_of(megapixels)
         alone = pipeline_milliseconds(photo)
-        print(
-            f"\n{megapixels:g} megapixel JPEG, {len(photo) / 1024:.0f} KiB; the pipeline alone: {alone:.1f} ms of CPU a job\n"
-        )
-        print(
-            "| worker processes | jobs/s | POST median, p95 ms | CPU ms a job: API | worker | sandbox | housekeeper | sum |"
-        )
+        print(f"\n{megapixels:g} megapixel JPEG, {len(photo) >> 10} KiB; pipeline alone: {alone:.1f} ms CPU a job\n")
+        print("| workers | jobs/s | POST median, p95 ms | CPU ms a job: API | worker | sandbox | housekeeper | sum |")
         print("|---|---|---|---|---|---|---|---|")
         for workers in (1, 2):
             with tempfile.TemporaryDirectory() as folder:

@@ -25,10 +25,3 @@ def test_a_crash_leaves_an_unfinished_file_that_is_cleared_by_age(tmp_path: Path
     assert objects.clear_unfinished(older=3600) == 0
     assert objects.clear_unfinished(older=-1) == 1
     assert list((tmp_path / ".unfinished").iterdir()) == []
-
-
-def test_deleting_the_last_result_of_a_job_removes_its_folders(tmp_path: Path) -> None:
-    objects = DirectoryObjects(tmp_path)
-    objects.put("results/a/1/0.png", [b"x"])
-    objects.delete(["results/a/1/0.png"])
-    assert [path.name for path in (tmp_path / "results").iterdir()] == []

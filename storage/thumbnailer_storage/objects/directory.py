@@ -1,4 +1,8 @@
-"""Objects as files below a directory."""
+"""Objects as files below a directory.
+
+The first part of a key is a folder, the rest is the file's name, with `+` where the key has a slash: a put then waits
+for two syncs and makes no folder.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +38,9 @@ class DirectoryObjects:
         try:
             written = write_synced(beside, chunks)
             with trouble_in_our_terms():
-                make_parents(final.parent, self._root)
+                if not final.parent.is_dir():
+                    final.parent.mkdir(exist_ok=True)
+                    sync_directory(self._root)
                 link_new(beside, final, key)
                 sync_directory(final.parent)
             return written
@@ -56,20 +62,17 @@ class DirectoryObjects:
             path = self._path(key)
             with trouble_in_our_terms(), suppress(FileNotFoundError):
                 path.unlink()
-            with suppress(OSError):  # the folder is not empty, or the top one
-                while path.parent.parent != self._root:
-                    path = path.parent
-                    path.rmdir()
 
     def list(self, prefix: str) -> Iterator[Stored]:
-        top = self._path(prefix.rstrip("/"))
-        for folder, _, names in os.walk(top):
-            for name in names:
-                path = Path(folder, name)
-                with suppress(FileNotFoundError):  # removed meanwhile
-                    found = path.stat()
-                    modified = datetime.fromtimestamp(found.st_mtime, UTC)
-                    yield Stored(path.relative_to(self._root).as_posix(), found.st_size, modified)
+        top, _, rest = prefix.partition("/")
+        begins = rest.replace("/", "+")
+        with trouble_in_our_terms(), suppress(FileNotFoundError), os.scandir(self._root / top) as entries:
+            for entry in entries:
+                if entry.name.startswith(begins):
+                    with suppress(FileNotFoundError):  # removed meanwhile
+                        found = entry.stat()
+                        modified = datetime.fromtimestamp(found.st_mtime, UTC)
+                        yield Stored(f"{top}/{entry.name.replace('+', '/')}", found.st_size, modified)
 
     def clear_unfinished(self, older: float) -> int:
         removed = 0
@@ -100,7 +103,8 @@ class DirectoryObjects:
     def _path(self, key: str) -> Path:
         if not KEY.fullmatch(key):
             raise ValueError(f"{key!r} is no key of ours")
-        return self._root / key
+        folder, _, name = key.partition("/")
+        return self._root / folder / name.replace("/", "+") if name else self._root / folder
 
 
 def write_synced(path: Path, chunks: Iterable[bytes]) -> int:
@@ -124,15 +128,6 @@ def write_all(descriptor: int, chunk: bytes) -> int:
     while left:
         left = left[os.write(descriptor, left) :]
     return len(chunk)
-
-
-def make_parents(folder: Path, root: Path) -> None:
-    """Make the folders of a key durable too: a file is as lost as the entry that leads to it."""
-    if folder == root or folder.is_dir():
-        return
-    make_parents(folder.parent, root)
-    folder.mkdir(exist_ok=True)
-    sync_directory(folder.parent)
 
 
 def link_new(beside: Path, final: Path, key: str) -> None:
