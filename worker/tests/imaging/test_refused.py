@@ -27,6 +27,7 @@ DAMAGED = (
 )
 CUT_SHORT = "The {} image is cut short: open it in an image program, save it anew and send that."
 PIXELS = "The image has {} pixels, more than the 50,000,000 allowed: send a smaller one."
+NO_MEMORY = "The job needs more memory than it may have: send an image with fewer pixels, or ask for smaller outputs."
 FRAMES = "The image has more frames than the 1,000 allowed: send its first frame alone."
 
 
@@ -222,10 +223,11 @@ from thumbnailer_worker.imaging.limits import Limits
 from thumbnailer_worker.imaging.pipeline import make, preload
 
 preload()
+source, name, side, spare = Path(sys.argv[1]), *sys.argv[2:]
 in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (in_use + (60 << 20), -1))
+resource.setrlimit(resource.RLIMIT_AS, (in_use + (int(spare) << 20), -1))
 try:
-    make(Path(sys.argv[1]), [Output()], Path("/nowhere"), Limits())
+    make(source, [Output(name, int(side), int(side))], source.parent, Limits())
 except ImageRefused as refused:
     print(refused.code, refused.message)
 """
@@ -233,10 +235,19 @@ except ImageRefused as refused:
 
 def test_a_lack_of_memory_is_the_images_doing(encoded: Encoded, tmp_path: Path) -> None:
     source = tmp_path / "source"
-    source.write_bytes(encoded(Image.new("RGB", (9000, 5000)), "PNG"))
-    command = [sys.executable, "-c", LITTLE_MEMORY, str(source)]
+    source.write_bytes(encoded(Image.new("RGB", (9000, 5500)), "PNG"))
+    command = [sys.executable, "-c", LITTLE_MEMORY, str(source), "png", "100", "60"]
     said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    assert said == "413 The image needs more memory than a job may have: send one with fewer pixels.\n"
+    assert said == f"413 {NO_MEMORY}\n"
+
+
+@pytest.mark.parametrize("name", ["webp", "avif", "gif"])
+def test_an_output_too_large_for_the_memory_is_refused(name: str, encoded: Encoded, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(encoded(Image.new("LA", (60, 60)), "PNG"))
+    command = [sys.executable, "-c", LITTLE_MEMORY, str(source), name, "4000", "200"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert said == f"413 {NO_MEMORY}\n"
 
 
 def test_a_long_side_alone_is_no_reason_to_refuse(encoded: Encoded, tmp_path: Path) -> None:

@@ -49,7 +49,9 @@ def make(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits) 
         with source.open("rb") as file, pillow_within(limits):
             return _make(Work(file, outputs, limits), folder)
     except MemoryError:
-        message = "The image needs more memory than a job may have: send one with fewer pixels."
+        message = (
+            "The job needs more memory than it may have: send an image with fewer pixels, or ask for smaller outputs."
+        )
         raise ImageRefused(413, message) from None
 
 

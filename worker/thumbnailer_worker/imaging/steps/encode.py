@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from typing import Any
 
 from PIL import Image
 
@@ -28,16 +28,15 @@ def encode(thumbnail: Thumbnail) -> None:
     options = dict(_OPTIONS[name])
     if name in _QUALITY:
         options["quality"] = thumbnail.output.quality or _QUALITY[name]
-    if name == "gif":
-        image, options = _with_palette(image)
-    with (thumbnail.folder / f"{thumbnail.n}.{FORMATS[name].extension}").open("wb") as file:
-        size = _save(image, file, name, options)
+    try:
+        if name == "gif":
+            image, options = _with_palette(image)
+        with (thumbnail.folder / f"{thumbnail.n}.{FORMATS[name].extension}").open("wb") as file:
+            image.save(file, format=name, **options)
+            size = file.tell()
+    except (ValueError, RuntimeError) as error:  # how encoders say so differs; nothing else stops a size that we allow
+        raise MemoryError from error
     thumbnail.result = Result(thumbnail.n, name, image.width, image.height, size)
-
-
-def _save(image: Image.Image, file: BinaryIO, name: str, options: dict[str, Any]) -> int:
-    image.save(file, format=name, **options)
-    return file.tell()
 
 
 def _with_palette(image: Image.Image) -> tuple[Image.Image, dict[str, Any]]:
