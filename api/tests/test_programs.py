@@ -120,6 +120,20 @@ def test_an_api_is_not_ready_before_it_stops_to_accept(start) -> None:
         httpx.get(service.url)
 
 
+def test_a_caller_who_hardly_reads_does_not_hold_up_the_end(start) -> None:
+    service = start(grace_seconds=1)
+    job = service.completed(bytes(30_000_000))
+    slow = service.connect(f"GET /jobs/{job.id}/outputs/0 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    slow.recv(100)
+    end = threading.Thread(target=shut_down, args=(service.api,))
+    end.start()
+    deadline = time.monotonic() + 20
+    while end.is_alive() and time.monotonic() < deadline:
+        slow.recv(10_000)
+        time.sleep(0.05)
+    assert not end.is_alive()
+
+
 def test_health_notices_a_thread_that_died(start, monkeypatch) -> None:
     service = start()
     assert httpx.get(f"{service.health}/healthz").status_code == 200

@@ -78,8 +78,10 @@ def serve(settings: ApiSettings, stores: Stores, stop: threading.Event) -> None:
         stores.claim_objects()
         api.start()
         log.info("listening", url=f"http://{settings.host}:{api.server.port}", health_port=api.health.port)
+    try:
         watch(api, stop)
-    shut_down(api)
+    finally:
+        shut_down(api)
 
 
 def wait_for_tables(stores: Stores, stop: threading.Event) -> None:

@@ -46,8 +46,8 @@ class Submission:
         return f"uploads/{self.id}"
 
 
-def admit(submission: Submission) -> None:
-    """Refuse by the request's head what can be refused by it, before the body is sent."""
+def authorise(submission: Submission) -> None:
+    """Whether the owner may send this: what the request's head gives away is refused before the body comes."""
     submission.arrival = submission.arrive()
 
 
@@ -97,7 +97,7 @@ def commit(submission: Submission) -> None:
 
 
 Step = Callable[[Submission], None]
-STEPS: list[Step] = [admit, store, describe, begin, record, enqueue, commit]
+STEPS: list[Step] = [authorise, store, describe, begin, record, enqueue, commit]
 
 
 def submit(submission: Submission) -> Job:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import resource
+import socket
 import time
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -39,6 +41,7 @@ class Server(wsgi.Server):
             timeout=int(SILENCE_SECONDS),
             shutdown_timeout=int(grace),
         )
+        self.requests._force_close = cut  # cheroot's leaves a caller who does not read, and waits for it for ever
         self.body_seconds = body_seconds
         self.most_connections = min(MAX_CONNECTIONS, open_files() - 2 * threads - SPARE_FILES)
         self.keep_alive_conn_limit = self.most_connections // 2
@@ -76,6 +79,13 @@ class Server(wsgi.Server):
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         """Cheroot's complaints; callers that went away are not worth more than a debug line."""
         log.log(max(level, logging.DEBUG) if traceback else logging.DEBUG, "server", reason=msg, exc_info=traceback)
+
+
+def cut(connection: Connection | None) -> None:
+    """End a connection whose thread has not come to its end within the grace."""
+    if connection is not None:
+        with suppress(OSError):
+            connection.socket.shutdown(socket.SHUT_RDWR)
 
 
 def open_files() -> int:
