@@ -25,8 +25,13 @@ def configure(settings: LogSettings, program: str) -> None:
     """Log to standard error. What is bound with structlog's contextvars (a job's id) is on every line."""
     text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+
+    def say_program(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        return {"program": program, **line}
+
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        say_program,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -40,5 +45,4 @@ def configure(settings: LogSettings, program: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(program=program)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")

@@ -84,8 +84,8 @@ class Child:
         troubles, ChildNotStarted and ScratchFull.
         """
         request = {
-            "source": str(source.resolve().relative_to(self._scratch)),
-            "folder": str(folder.resolve().relative_to(self._scratch)),
+            "source": str(source.relative_to(self._scratch)),
+            "folder": str(folder.relative_to(self._scratch)),
             "outputs": [asdict(output) for output in outputs],
         }
         with self._turn:
