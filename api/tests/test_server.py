@@ -151,7 +151,7 @@ def test_a_head_that_trickles_has_a_deadline_and_holds_no_thread(start, monkeypa
             except OSError:
                 break
         time.sleep(0.2)
-    assert slow[0].recv(100).startswith(b"HTTP/1.1 408")
+    assert problem(answer_of(slow[0])) == (408, "/problems/too-slow")
     assert silent[0].recv(1) == b""
 
 

@@ -73,6 +73,7 @@ def begin() -> None:
 def finish(answer: Response) -> Response:
     """Name the request in its answer, count it, and write its line in the log."""
     answer.headers["X-Request-Id"] = g.request_id
+    answer.headers["X-Content-Type-Options"] = "nosniff"  # names and metadata are the caller's own words
     route = request.url_rule.rule if request.url_rule else "unknown"
     seconds = time.perf_counter() - g.started
     metrics.requests.labels(route, request.method, answer.status_code).observe(seconds)

@@ -30,7 +30,7 @@ def get(wiring: Wiring, job: str, n: str) -> Response:
     start, length, status = part_of(result.bytes, etag)
     if status == 206:
         headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{result.bytes}"
-    headers |= {"Content-Length": str(length), "X-Content-Type-Options": "nosniff"}
+    headers["Content-Length"] = str(length)
     chunks = wiring.stores.objects.read(found.result_key(result), start, length)
     if request.method == "HEAD":
         chunks.close()

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 64 * 1024 * 1024
 """How long, and how much, a refused caller may go on sending: closing on it would take its answer away."""
-TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class Connection(HTTPConnection):
@@ -31,8 +30,9 @@ class Connection(HTTPConnection):
     server: Server
 
     def __init__(self, server: Server, sock: socket.socket, makefile: Any) -> None:
-        super().__init__(server, sock, makefile)
-        self.rfile = Reader(sock)
+        super().__init__(
+            server, sock, lambda _, mode, size: Reader(sock) if mode == "rb" else makefile(sock, mode, size)
+        )
         self.caller_still_sends = False
         self._to_discard = 0
 
@@ -60,7 +60,9 @@ class Connection(HTTPConnection):
         """Close after too long a silence; in the middle of a head it is worth a word."""
         if self.rfile.begun and not self._to_discard:
             with suppress(OSError):
-                self.socket.send(TOO_SLOW)
+                Request(self.server, self).simple_response(
+                    "408 Request Timeout", "The request's head did not end in time."
+                )
         self._close_at_once()
 
     def _close_at_once(self) -> None:

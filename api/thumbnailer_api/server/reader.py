@@ -11,7 +11,7 @@ from thumbnailer_api.errors import BodyCut, Malformed, TooSlow
 
 PIECE = 64 * 1024
 """Bytes that are taken from the network at a time."""
-MAX_HEAD = 32 * 1024
+MAX_HEAD = 16 * 1024
 """Largest request line and headers, in bytes."""
 MAX_LINE = 1024
 """Longest line between the chunks of a body, in bytes."""
