@@ -52,10 +52,10 @@ def choose_settings(data: Path) -> dict[str, str]:
 
 
 def start(service: Service) -> None:
-    with console.status("Starting API, worker and housekeeper"):
-        service.migrate()
-        service.start()
-        service.wait_until_ready()
+    console.print("Starting API, worker and housekeeper.")
+    service.migrate()
+    service.start()
+    service.wait_until_ready()
 
 
 def submit(folder: Path, caller: Mapping[str, str]) -> int:
@@ -76,7 +76,9 @@ def ask_for_jobs(caller: Mapping[str, str]) -> list[Job]:
 
 
 def show(jobs: list[Job]) -> None:
-    table = Table("file", "source", "outputs", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(
+        "file", "source", "outputs", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True
+    )
     table.add_column("queued", justify="right")
     table.add_column("working", justify="right")
     for job in jobs:
@@ -99,9 +101,7 @@ def seconds(number: float | None) -> str:
 
 
 def say_what_is_next() -> None:
-    console.print(
-        f"The thumbnails are in {THUMBNAILS}/. Try next: [bold]make run[/], or [bold]make demo PHOTOS=folder[/]."
-    )
+    console.print(f"The thumbnails are in {THUMBNAILS}/. Next: [bold]make run[/], or [bold]make demo PHOTOS=folder[/].")
 
 
 if __name__ == "__main__":

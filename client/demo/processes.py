@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,10 @@ BIN = Path(sys.executable).parent
 SECONDS_TO_BE_READY = 60.0
 SECONDS_TO_STOP = 30.0
 LOG_LINES = 20
+
+
+MIGRATE = "migrate"
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Unusable(Exception):
@@ -57,7 +61,7 @@ class Service:
         self._environment = {**environment, **settings}
         self._settings = settings
         self._logs = logs
-        self._running: dict[Program, subprocess.Popen[bytes]] = {}
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Service:
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -67,27 +71,28 @@ class Service:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in ENDINGS:
             signal.signal(number, signal.SIG_IGN)  # we are leaving already, and in no more than SECONDS_TO_STOP each
-        for program in STOP:
-            if program in self._running:
-                _end(self._running[program])
+        for name in (MIGRATE, *(program.name for program in STOP)):
+            if name in self._running:
+                _end(self._running[name])
 
     def migrate(self) -> None:
         """Bring the tables up to date."""
-        process = self._spawn("migrate", ("thumbnailer-api", "migrate"))
+        self._spawn(MIGRATE, ("thumbnailer-api", "migrate"))
         try:
-            code = process.wait(SECONDS_TO_BE_READY)
-        finally:
-            _end(process)
+            code = self._running[MIGRATE].wait(SECONDS_TO_BE_READY)
+        except subprocess.TimeoutExpired as error:
+            raise Unusable(f"thumbnailer-api migrate does not end.{self._log(MIGRATE)}") from error
+        _end(self._running.pop(MIGRATE))
         if code != 0:
             raise Unusable(
-                f"The tables could not be made: thumbnailer-api migrate ended with {code}.{self._log('migrate')}"
+                f"The tables could not be made: thumbnailer-api migrate ended with {code}.{self._log(MIGRATE)}"
             )
 
     def start(self) -> None:
         for program in START:
-            self._running[program] = self._spawn(program.name, program.command)
+            self._spawn(program.name, program.command)
 
     def wait_until_ready(self) -> None:
         """Return once all three say so; Unusable."""
@@ -101,9 +106,9 @@ class Service:
 
     def check(self) -> None:
         """Unusable if one of them has ended."""
-        for program, process in self._running.items():
+        for name, process in self._running.items():
             if process.poll() is not None:
-                raise Unusable(f"The {program.name} has ended with {process.returncode}.{self._log(program.name)}")
+                raise Unusable(f"The {name} has ended with {process.returncode}.{self._log(name)}")
 
     def health_url(self, program: Program) -> str:
         return f"http://{self._settings['THUMBNAILER_HOST']}:{self._settings[program.health_port]}"
@@ -115,21 +120,25 @@ class Service:
             return str(error)
         return None if answer.is_success else f"{answer.status_code} {answer.text.strip()}"
 
-    def _spawn(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _spawn(self, name: str, command: Sequence[str]) -> None:
         output = None if self._logs is None else self._logs.joinpath(f"{name}.log").open("ab")
+        # A signal between the start of a child and our note of it would leave that child behind. Blocking it here is
+        # enough as long as there is no other thread that could take it: no spinner of rich's meanwhile.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
         try:
-            return subprocess.Popen(
+            self._running[name] = subprocess.Popen(
                 [BIN / command[0], *command[1:]],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=END_WITH_US,  # noqa: PLW1509 - we have one thread
+                preexec_fn=_begin,  # noqa: PLW1509 - we have one thread, see above
             )
         finally:
             if output is not None:
                 output.close()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
 
     def _log(self, name: str) -> str:
         if self._logs is None:
@@ -165,12 +174,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _ending_with_us() -> Callable[[], None] | None:
-    """On Linux the kernel tells a child when its parent dies, even of SIGKILL (PR_SET_PDEATHSIG, prctl(2))."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None)
-    return lambda: libc.prctl(1, signal.SIGTERM)
+def _begin() -> None:
+    """In the child, before it becomes the program."""
+    if LIBC is not None:
+        LIBC.prctl(1, signal.SIGTERM)
+    for number in ENDINGS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
 
 
-END_WITH_US = _ending_with_us()
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+"""On Linux the kernel tells a child when its parent dies, even of SIGKILL (PR_SET_PDEATHSIG, prctl(2))."""

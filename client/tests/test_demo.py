@@ -49,6 +49,13 @@ def demo(tmp_path):
     process.communicate()
 
 
+def until_it_submits(demo):
+    for line in demo.stdout:
+        if line.startswith("$ thumbnailer submit"):
+            return
+    raise AssertionError("the demo ended before it submitted anything")
+
+
 def left_in(folder):
     """Processes that were started in a folder, or that name it."""
     return [
@@ -73,7 +80,7 @@ def test_it_makes_thumbnails_and_a_table(demo, tmp_path):
 @pytest.mark.parametrize("moment", ["while it starts", "while it works"])
 def test_ctrl_c_leaves_nothing_behind(demo, tmp_path, moment):
     if moment == "while it works":
-        demo.stdout.readline()
+        until_it_submits(demo)
     else:
         while not any((tmp_path / "tmp").rglob("API.log")):
             assert demo.poll() is None
@@ -86,7 +93,7 @@ def test_ctrl_c_leaves_nothing_behind(demo, tmp_path, moment):
 
 
 def test_sigterm_leaves_nothing_behind(demo, tmp_path):
-    demo.stdout.readline()
+    until_it_submits(demo)
     demo.terminate()
     demo.communicate(timeout=60)
     assert demo.returncode == 128 + signal.SIGTERM
