@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := storage api worker client
 PYTEST := $(BIN)/pytest -q
-# Debian's photos, where the benchmarks find them; see benchmarks/README.md.
+# Debian's photos, where the benchmarks find them; see benchmarks/photos.py.
 export PHOTOS
 
 .DEFAULT_GOAL := help
@@ -34,6 +34,7 @@ check: .venv/dev  ## lint, formatting, types, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy client/demo/*.py
 	$(BIN)/lint-imports
 
 format: .venv/dev  ## put the code into shape
@@ -50,6 +51,9 @@ lock: .venv/dev  ## renew the hash-locked requirements from the .in files
 	    --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 	    requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-deps \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header requirements/photos.in -o requirements/photos.txt
+	@echo "pillow-images.txt is renewed by hand: the version of run.txt, and the hash of its source package"
 
 clean:  ## remove what the targets made
 	rm -rf .venv .photos .cache thumbnails dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -116,8 +116,8 @@ def main() -> None:
             sandbox = m["child"] - alone
             total = m["api"] + m["worker"] + sandbox + m["housekeeper"]
             print(
-                f"| {workers} | {m['jobs_per_second']:.0f} | {m['post_ms']:.1f}, {m['post_p95_ms']:.1f} | {m['api']:.2f} "
-                f"| {m['worker']:.2f} | {sandbox:.2f} | {m['housekeeper']:.2f} | {total:.2f} |",
+                f"| {workers} | {m['jobs_per_second']:.0f} | {m['post_ms']:.1f}, {m['post_p95_ms']:.1f} "
+                f"| {m['api']:.2f} | {m['worker']:.2f} | {sandbox:.2f} | {m['housekeeper']:.2f} | {total:.2f} |",
                 flush=True,
             )
 

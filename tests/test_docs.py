@@ -3,10 +3,11 @@
 import re
 from pathlib import Path
 
-import thumbnailer_api.housekeeping.loop  # noqa: F401 - so that its metrics are there
+from prometheus_client import REGISTRY
+
+import thumbnailer_api.housekeeping.loop
 import thumbnailer_api.metrics  # noqa: F401 - likewise
 import thumbnailer_worker.metrics  # noqa: F401 - likewise
-from prometheus_client import REGISTRY
 
 ROOT = Path(__file__).parent.parent
 

@@ -23,7 +23,7 @@ from uuid import UUID, uuid4
 from thumbnailer_storage.errors import InvalidJob
 
 MAX_OUTPUTS = 20
-MAX_SIDE = 8192
+MAX_SIDE = 4096
 MAX_METADATA_BYTES = 4096
 POISON_DEATHS = 5
 """A job fails as poison after this many deaths that it died alone; the first may have been a neighbour's doing."""

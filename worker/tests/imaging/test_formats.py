@@ -118,13 +118,14 @@ def test_a_polyglot_is_what_its_first_bytes_say(encoded: Encoded, scene: Image.I
         assert made.source.format == "gif"
 
 
-def test_a_preview_inside_a_heic_is_used_where_it_is_large_enough(
+def test_a_preview_inside_a_heic_is_passed_over(
     encoded: Encoded, scene: Image.Image, make_one: MakeOne, distance: Distance
 ) -> None:
-    source = encoded(scene, "HEIF", quality=90, thumbnails=[300])
-    for width in (75, 400):
-        result = make_one(source, width=width, height=width, fit="contain")
-        assert distance(result, scene.resize(result.size, Image.Resampling.LANCZOS)) <= 3.0
+    plain, with_preview = (encoded(scene, "HEIF", quality=90, thumbnails=sizes) for sizes in ([], [300]))
+    assert len(with_preview) > len(plain)
+    one, other = (make_one(source, width=75, height=75, fit="contain") for source in (plain, with_preview))
+    assert distance(one, other) == 0
+    assert distance(one, scene.resize(one.size, Image.Resampling.LANCZOS)) <= 3.0
 
 
 def test_exif_behind_the_pixels_of_a_png_counts(encoded: Encoded, make_one: MakeOne) -> None:

@@ -39,12 +39,12 @@ def plan_outputs(work: Work) -> None:
 
 
 def choose_scale(work: Work) -> None:
-    """Have JPEG decode to 1/2, 1/4 or 1/8, and HEIC use a preview inside it, where that is enough for all outputs.
+    """Have JPEG decode to 1/2, 1/4 or 1/8, where that is enough for all outputs; before anything that decodes.
 
-    This has to come before anything that decodes.
+    HEIC's draft would take the preview inside the file, which may show anything: never trust an image.
     """
     factor = least_shrinking(work) / OVERSAMPLING
-    if factor <= 1:
+    if factor <= 1 or work.format != "jpeg":
         return
     width, height = work.size
     drafted = work.image.draft(None, (max(1, int(width / factor)), max(1, int(height / factor))))

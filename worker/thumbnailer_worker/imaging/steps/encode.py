@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 from PIL import Image
@@ -31,11 +32,11 @@ def encode(thumbnail: Thumbnail) -> None:
     try:
         if name == "gif":
             image, options = _with_palette(image)
-        with (thumbnail.folder / f"{thumbnail.n}.{FORMATS[name].extension}").open("wb") as file:
-            image.save(file, format=name, **options)
-            size = file.tell()
+        encoded = BytesIO()  # into a file, Pillow's JPEG encoder takes a short write for success
+        image.save(encoded, format=name, **options)
     except (ValueError, RuntimeError) as error:  # how encoders say so differs; nothing else stops a size that we allow
         raise MemoryError from error
+    size = (thumbnail.folder / f"{thumbnail.n}.{FORMATS[name].extension}").write_bytes(encoded.getbuffer())
     thumbnail.result = Result(thumbnail.n, name, image.width, image.height, size)
 
 
