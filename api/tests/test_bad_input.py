@@ -88,7 +88,7 @@ def one(**output) -> dict[str, object]:
 
 
 ASKED = {
-    "a size of nothing": (one(size="0,0"), "outputs.0.size: '0,0' is no size: width and height are between 1 and 8192"),
+    "a size of nothing": (one(size="0,0"), "outputs.0.size: '0,0' is no size: width and height are between 1 and 4096"),
     "a negative size": (one(size="-1,5"), "outputs.0.size: '-1,5' is no size: write W,H or WxH"),
     "a huge size": (
         one(size="100000,100000"),

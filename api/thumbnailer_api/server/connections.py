@@ -22,6 +22,20 @@ LINGER_BYTES = 64 * 1024 * 1024
 """How long, and how much, a refused caller may go on sending: closing on it would take its answer away."""
 
 
+class Writer:
+    """The sending side. cheroot's keeps what it could not send, and tries again when it is forgotten."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    def write(self, data: bytes) -> int:
+        """Send all of it; TimeoutError where the caller takes none of it for ten seconds."""
+        left = memoryview(data)
+        while left:
+            left = left[self._socket.send(left) :]
+        return len(data)
+
+
 class Connection(HTTPConnection):
     """A caller's connection."""
 
@@ -29,10 +43,8 @@ class Connection(HTTPConnection):
     rfile: Reader
     server: Server
 
-    def __init__(self, server: Server, sock: socket.socket, makefile: Any) -> None:
-        super().__init__(
-            server, sock, lambda _, mode, size: Reader(sock) if mode == "rb" else makefile(sock, mode, size)
-        )
+    def __init__(self, server: Server, sock: socket.socket, _: Any) -> None:
+        super().__init__(server, sock, lambda _, mode, __: Reader(sock) if mode == "rb" else Writer(sock))
         self.caller_still_sends = False
         self._to_discard = 0
 
