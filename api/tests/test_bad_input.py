@@ -200,6 +200,12 @@ FORMS = {
     "two images": (form(PNG_PART, PNG_PART), 422, "two parts named image"),
     "two jobs": (form('name="job"\r\n\r\n{}', 'name="job"\r\n\r\n{}', PNG_PART), 422, "two parts named job"),
     "no end": (form(PNG_PART, end=""), 400, "not multipart as it should be"),
+    "much before the parts": ({**form(), "content": b"x" * 100_000}, 400, "too much of it is in no part"),
+    "much after the parts": (
+        {**form(PNG_PART), "content": form(PNG_PART)["content"] + b"x" * 100_000},
+        400,
+        "too much of it is in no part",
+    ),
     "no boundary at all": (form(end="hello"), 400, "not multipart as it should be"),
     "headers without end": (form('name="image"; filename="' + "a" * 300_000), 400, "not multipart as it should be"),
     "a part without headers": (

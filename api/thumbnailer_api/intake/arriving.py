@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
+from multipart import parse_options_header  # type: ignore[import-untyped]  # it brings no types
 from werkzeug.datastructures import Headers
-from werkzeug.http import parse_options_header
 
 from thumbnailer_api import metrics
 from thumbnailer_api.errors import Invalid, NoImage, TooLarge, WrongContentType
@@ -57,7 +57,7 @@ class Arrival:
         self.bytes = 0
         refuse_what_is_not_there_yet(headers)
         refuse_a_coding(headers.get("Content-Encoding", "identity"))
-        kind, options = parse_options_header(headers.get("Content-Type"))
+        kind, options = parse_options_header(headers.get("Content-Type", ""))
         refuse_by_length(headers.get("Content-Length"), most + (MAX_JOB_BYTES + MAX_BETWEEN) * is_form(kind))
         self._sent = what_is_sent(body, kind, options, query)
 
