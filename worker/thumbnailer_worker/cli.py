@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import tempfile
-from pathlib import Path
 
 import click
 import structlog
@@ -17,6 +15,7 @@ from thumbnailer_worker import shutdown
 from thumbnailer_worker.config import from_environment
 from thumbnailer_worker.health import Health
 from thumbnailer_worker.main import Worker
+from thumbnailer_worker.scratch import own_folder
 
 log = structlog.get_logger()
 
@@ -39,9 +38,9 @@ def work() -> None:
     """Run one worker from settings to a clean stop."""
     settings, storage, logging = from_environment()
     logs.configure(logging, "worker")
-    with tempfile.TemporaryDirectory(prefix="thumbnailer-", dir=settings.scratch) as scratch:
+    with own_folder(settings.scratch) as scratch:
         stores = open_stores(storage)
-        worker = Worker(stores, settings, Path(scratch))
+        worker = Worker(stores, settings, scratch)
         health = Health(worker, settings.host, settings.worker_health_port)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stopping.set())

@@ -135,7 +135,7 @@ class Handler:
             try:
                 self.finish(hold, change)
             except TransitionRefused as refused:
-                if refused.status is change.to and refused.attempt == change.attempt and change.to.final:
+                if refused.status is change.to and refused.attempt == change.attempt:
                     break  # an earlier try of ours was committed and its reply was lost
                 hold.lost = True
             except StoreUnavailable as error:
