@@ -110,7 +110,8 @@ class Database:
 
 
 def make_engine(url: str) -> Engine:
-    engine = create_engine(url, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=BUSY_SECONDS)
+    # Last in, first out: the connection used last has its pages and statements at hand.
+    engine = create_engine(url, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=BUSY_SECONDS, pool_use_lifo=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", prepare_sqlite)
     # A connection that crosses a fork would be used by two processes at once.
