@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := storage api worker client
 PYTEST := $(BIN)/pytest -q
-# Debian's photos, where the benchmarks find them; see benchmarks/photos.py.
+# A folder of your own photos, for demo and benchmark.
 export PHOTOS
 
 .DEFAULT_GOAL := help
@@ -55,11 +55,11 @@ lock: .venv/dev  ## renew the hash-locked requirements from the .in files
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header requirements/photos.in -o requirements/photos.txt
 	@echo "pillow-images.txt is renewed by hand: the version of run.txt, and the hash of its source package"
 
-clean:  ## remove what the targets made
+clean:  ## remove what the targets made, but not data/, where `make run` keeps its jobs
 	rm -rf .venv .photos .cache thumbnails dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Two sets of packages: what the service needs, and what checking it needs on top. dev.txt contains run.txt.
-.venv/run: requirements/run.txt | .venv/bin/python
+.venv/run: requirements/run.txt $(addsuffix /pyproject.toml,$(PACKAGES)) | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
 	@touch $@

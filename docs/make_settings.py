@@ -25,7 +25,8 @@ CLIENT = {
 HEAD = """# Settings
 
 Environment variables, read once at start. A wrong value ends the program with one line that names the variable and
-says what is allowed; a `THUMBNAILER_` variable that is not in this table is an error that names its nearest neighbour.
+says what is allowed. To API, worker and housekeeper, a `THUMBNAILER_` variable that is not in this table is an error
+that names its nearest neighbour.
 This file is made from the code: `.venv/bin/python docs/make_settings.py`.
 
 | variable | read by | default | what it is |

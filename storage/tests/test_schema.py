@@ -42,9 +42,8 @@ def test_a_database_of_a_later_release_is_refused(database: Database) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SchemaTooNew, match="9999"):
         schema.check(database)
-    schema.migrate(database)
     with pytest.raises(SchemaTooNew):
-        schema.check(database)
+        schema.migrate(database)
 
 
 def test_a_commit_survives_a_power_cut_and_readers_do_not_wait(database: Database) -> None:

@@ -85,6 +85,13 @@ def masked(value: str) -> str:
     return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value)
 
 
+# What several programs read has one meaning, one default and one limit.
+HOST = Field("127.0.0.1", description="Address that the API and the health listeners bind to.")
+LEASE_SECONDS = Field(30.0, ge=2, description="How long a worker's claim holds without a sign of life.")
+GRACE_SECONDS = Field(25.0, ge=0, description="How long requests, or a job in hand, may go on after SIGTERM.")
+MAX_UPLOAD_BYTES = Field(50 << 20, ge=1, description="The largest image that is taken, in bytes.")
+
+
 class StorageSettings(Settings):
     """Where records, objects and messages are."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from thumbnailer_storage.config import StorageSettings
-from thumbnailer_storage.errors import ForeignStore, ObjectExists, SettingError
+from thumbnailer_storage.config import PREFIX, StorageSettings
+from thumbnailer_storage.errors import ForeignStore, ObjectExists, ObjectMissing, ObjectsUnavailable, SettingError
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.store import JobStore
 from thumbnailer_storage.jobs.upkeep import Upkeep
@@ -40,16 +40,24 @@ class Stores:
 
     def claim_objects(self) -> None:
         """Mark the object store as this database's, once; raises ForeignStore where it is another's."""
+        with suppress(ObjectExists):
+            self.objects.put(MARKER, [self.upkeep.identity().encode()])
+        self.recognise_objects()
+
+    def recognise_objects(self) -> None:
+        """Raise ForeignStore where the marker names another database, ObjectsUnavailable where there is none yet."""
         ours = self.upkeep.identity()
         try:
-            self.objects.put(MARKER, [ours.encode()])
-        except ObjectExists:
             theirs = b"".join(self.objects.read(MARKER)).decode(errors="replace")
-            if theirs != ours:
-                raise ForeignStore(
-                    f"the object store belongs to database {theirs!r}, this one is {ours!r}: check THUMBNAILER_OBJECTS "
-                    "and THUMBNAILER_DATABASE, or remove the object `marker` if the database was moved on purpose"
-                ) from None
+        except ObjectMissing:
+            raise ObjectsUnavailable(
+                "the object store is not marked as any database's: start the API, or check THUMBNAILER_OBJECTS"
+            ) from None
+        if theirs != ours:
+            raise ForeignStore(
+                f"the object store belongs to database {theirs!r}, this one is {ours!r}: check THUMBNAILER_OBJECTS and "
+                "THUMBNAILER_DATABASE, or remove the object `marker` if the database was moved on purpose"
+            )
 
     def close(self) -> None:
         self.database.close()
@@ -57,23 +65,24 @@ class Stores:
 
 def open_stores(settings: StorageSettings) -> Stores:
     """Open the stores; connections are made when they are first used. Raises SettingError, ObjectsUnavailable."""
-    for url in (settings.database_url, settings.objects_url):
-        make_local(Path(url.partition("://")[2].removeprefix("/" if url.startswith("sqlite") else "")))
+    make_local(Path(settings.database_url.removeprefix("sqlite:///")), "DATABASE" if settings.database else "DATA")
+    make_local(Path(settings.objects_url.removeprefix("file://")), "OBJECTS" if settings.objects else "DATA")
     database = Database(settings.database_url)
     objects = DirectoryObjects(Path(settings.objects_url.removeprefix("file://")))
     return Stores(settings, database, JobStore(database), Upkeep(database), objects, SqlQueue(database))
 
 
-def make_local(path: Path) -> None:
+def make_local(path: Path, setting: str) -> None:
     """Make the folder that a store lives in; refuses one that other machines share, where locks do not hold."""
+    name = PREFIX + setting
     folder = path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingError(f"THUMBNAILER_DATA: the folder {folder} cannot be made: {error.strerror}") from error
+        raise SettingError(f"{name}: the folder {folder} cannot be made: {error.strerror}") from error
     kind = file_system(folder)
     if kind in NETWORK_FILE_SYSTEMS:
-        raise SettingError(f"THUMBNAILER_DATA: {folder} is on a network file system ({kind}): name a local folder")
+        raise SettingError(f"{name}: {folder} is on a network file system ({kind}): name a local folder")
 
 
 def file_system(folder: Path) -> str:

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from thumbnailer_storage.config import StorageSettings
+from thumbnailer_storage.errors import ForeignStore
 from thumbnailer_storage.jobs import schema
 from thumbnailer_storage.jobs.model import Job, Source, Status
-from thumbnailer_storage.opening import Stores, open_stores
+from thumbnailer_storage.opening import MARKER, Stores, open_stores
 from thumbnailer_worker import shutdown
 from thumbnailer_worker.config import WorkerSettings
 from thumbnailer_worker.handling import Handler
@@ -28,6 +29,7 @@ LIMIT = 30.0
 def stores(tmp_path: Path) -> Iterator[Stores]:
     stores = open_stores(StorageSettings(data=tmp_path / "data"))
     schema.migrate(stores.database)
+    stores.claim_objects()
     yield stores
     stores.close()
 
@@ -88,6 +90,7 @@ def test_a_job_with_a_death_runs_alone_in_its_worker(
                 running.discard(hold.job.id)
 
     monkeypatch.setattr(Handler, "make", watched)
+    worker.prepare()
     worker.loop.start()
     wait_until_final(stores, jobs)
     assert beside[suspect.id] == 1
@@ -96,6 +99,7 @@ def test_a_job_with_a_death_runs_alone_in_its_worker(
 
 def test_health_turns_bad_when_the_loop_stalls(stores: Stores, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     health = Health(worker, "127.0.0.1", 0)
+    worker.prepare()
     worker.loop.start()
     deadline = time.monotonic() + LIMIT
     while status(health, "/readyz") != 200:
@@ -116,20 +120,31 @@ def test_health_turns_bad_when_the_loop_stalls(stores: Stores, worker: Worker, m
     health.close()
 
 
-def test_a_worker_waits_not_ready_until_somebody_migrates(tmp_path: Path) -> None:
+def test_a_worker_waits_not_ready_until_there_are_tables_and_a_marked_object_store(tmp_path: Path) -> None:
     stores = open_stores(StorageSettings(data=tmp_path / "empty"))
     worker = Worker(stores, WorkerSettings(concurrency=1, child_memory_mib=256), tmp_path)
-    worker.loop.start()
-    time.sleep(0.3)
-    assert not worker.ready
-    assert worker.healthy
-    schema.migrate(stores.database)
-    deadline = time.monotonic() + LIMIT
-    while not worker.ready:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    preparing = threading.Thread(target=worker.prepare)
+    preparing.start()
+    for step, says in ((schema.migrate, "thumbnailer-api migrate"), (None, "start the API")):
+        deadline = time.monotonic() + LIMIT
+        while says not in (worker.not_ready or ""):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert worker.healthy
+        if step:
+            step(stores.database)
+    stores.claim_objects()
+    preparing.join(LIMIT)
+    assert worker.not_ready is None
     shutdown.stop(worker, 1)
     stores.close()
+
+
+def test_a_worker_on_another_databases_object_store_refuses_to_work(stores: Stores, worker: Worker) -> None:
+    stores.objects.delete([MARKER])
+    stores.objects.put(MARKER, [b"another"])
+    with pytest.raises(ForeignStore, match="belongs to database 'another'"):
+        worker.prepare()
 
 
 def test_a_mistake_of_ours_fails_the_job_with_500_and_the_worker_goes_on(
@@ -146,6 +161,7 @@ def test_a_mistake_of_ours_fails_the_job_with_500_and_the_worker_goes_on(
     monkeypatch.setattr(Handler, "make", mistaken)
     for job in (bad, good):
         sent(stores, job)
+    worker.prepare()
     worker.loop.start()
     wait_until_final(stores, [bad, good])
     failed = stores.jobs.get(bad.id)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
-from thumbnailer_storage.config import Settings, StorageSettings, load
+from thumbnailer_storage.config import (
+    GRACE_SECONDS,
+    HOST,
+    LEASE_SECONDS,
+    MAX_UPLOAD_BYTES,
+    Settings,
+    StorageSettings,
+    load,
+)
 from thumbnailer_storage.logs import LogSettings
 from thumbnailer_worker.imaging.limits import Limits
 
@@ -30,10 +39,10 @@ class WorkerSettings(Settings):
     concurrency: int | None = Field(
         None, ge=1, description="Jobs at once; by default as many as cores, CPU quota and memory allow."
     )
-    lease_seconds: float = Field(30.0, ge=2, description="How long a claim holds without a sign of life.")
-    grace_seconds: float = Field(25.0, ge=0, description="How long it finishes what it has when it is told to stop.")
+    lease_seconds: float = LEASE_SECONDS
+    grace_seconds: float = GRACE_SECONDS
     missing_seconds: float = Field(30.0, ge=0, description="How long an upload that cannot be seen is waited for.")
-    max_upload_bytes: int = Field(LIMITS.max_bytes, ge=1, description="The largest image, in bytes.")
+    max_upload_bytes: int = MAX_UPLOAD_BYTES
     max_pixels: int = Field(LIMITS.max_pixels, ge=1, description="The most pixels of an image (width times height).")
     max_frames: int = Field(LIMITS.max_frames, ge=1, description="The most frames of an animation.")
     child_memory_mib: int = Field(1024, ge=128, description="Memory that the work on one image may take, in MiB.")
@@ -41,10 +50,20 @@ class WorkerSettings(Settings):
     scratch: Path = Field(
         Path(tempfile.gettempdir()), description="Where the worker keeps images while it works on them."
     )
-    host: str = Field("127.0.0.1", description="The address that the listeners bind to.")
+    host: str = HOST
     worker_health_port: int = Field(
-        8082, ge=0, le=65535, description="Port of the worker's health and metrics; 0 takes a free one."
+        8082,
+        ge=0,
+        le=65535,
+        description="Port of the worker's health and metrics; 0 takes a free one and logs it.",
     )
+
+    @field_validator("queues")
+    @classmethod
+    def queues_are_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names) or not all(re.fullmatch(r"[a-z0-9][a-z0-9-]*", name) for name in names):
+            raise ValueError("name each queue once, in small letters, separated by commas: express,standard")
+        return names
 
 
 def from_environment() -> tuple[WorkerSettings, StorageSettings, LogSettings]:

@@ -4,7 +4,8 @@ WorkerError
 ├── ChildKilled          somebody else killed the child: run the job once more, alone
 ├── Ended                we ended the child ourselves: the lease is lost, or the worker stops
 ├── ChildNotStarted      our own trouble: no child could be started
-└── ScratchFull          our own trouble: there is no room left for the results
+├── ScratchFull          our own trouble: there is no room left for the results
+└── LoopDied             a mistake of ours: the worker has to be started anew
 
 What the image did is `imaging.errors.ImageRefused`, with the code and the message that the job fails with.
 """
@@ -28,3 +29,7 @@ class ChildNotStarted(WorkerError):
 
 class ScratchFull(WorkerError):
     """The disk under the scratch folder is full; the image is not to blame."""
+
+
+class LoopDied(WorkerError):
+    """The thread that takes jobs has ended, and nobody told it to."""

@@ -38,7 +38,8 @@ def answer(worker: Worker, path: str) -> tuple[int, str, bytes]:
     if path == "/healthz":
         return (200, TEXT, b"ok\n") if worker.healthy else (503, TEXT, b"the loop or the heartbeat has stalled\n")
     if path == "/readyz":
-        return (200, TEXT, b"ok\n") if worker.ready else (503, TEXT, b"no jobs are taken now; the log says why\n")
+        why = worker.not_ready
+        return (200, TEXT, b"ok\n") if why is None else (503, TEXT, f"no jobs are taken now: {why}\n".encode())
     if path == "/metrics":
         return 200, CONTENT_TYPE_LATEST, generate_latest()
     return 404, TEXT, b"there is /healthz, /readyz and /metrics\n"

@@ -43,7 +43,7 @@ class Worker:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
         self._stores = stores
         self._beat = time.monotonic()
-        self._ready = False
+        self._lacks: str | None = "it starts"
         self.holds = Holds()
         self.slots = Slots(make_children(settings, scratch))
         self.heartbeat = Heartbeat(stores, self.holds, settings.lease_seconds)
@@ -62,27 +62,33 @@ class Worker:
 
     def run(self) -> None:
         """Work until `stopping` is set; what is in the slots then is for `shutdown.stop`."""
-        self.slots.try_one()
-        self.wait_for_schema()
         self.heartbeat.start()
-        log.info("the worker is ready", worker=self.name, slots=len(self.slots))
+        log.info("the worker is ready", worker=self.name, slots=len(self.slots), queues=self.taker.queues)
         while not self.stopping.is_set():
             self.beat()
             self.trouble.wait_out(self.stopping)
             for hold in self.receive():
                 self.start(hold)
 
-    def wait_for_schema(self) -> None:
-        """Return once the database's tables are those of this release."""
+    def prepare(self) -> None:
+        """Return once a child, the tables and the object store are those that are needed, or it is time to stop.
+
+        Raises ChildNotStarted, SchemaTooNew and ForeignStore, which waiting does not mend.
+        """
+        self.slots.try_one()
         while not self.stopping.is_set():
+            self.beat()
             try:
                 schema.check(self._stores.database)
-                self._ready = True
-                return
+                self._stores.recognise_objects()
             except (SchemaTooOld, StoreUnavailable) as error:
-                self.beat()
-                log.warning("not ready", reason=str(error))
+                if str(error) != self._lacks:
+                    log.warning("not ready", reason=str(error))
+                self._lacks = str(error)
                 self.stopping.wait(LOOK_SECONDS)
+            else:
+                self._lacks = None
+                return
 
     def receive(self) -> list[Hold]:
         """Claimed jobs for the free slots; none after a moment, where there is nothing to do."""
@@ -125,13 +131,13 @@ class Worker:
     @property
     def healthy(self) -> bool:
         """Whether the loop comes round and the leases are extended."""
-        alive = self.heartbeat.healthy or not self._ready
+        alive = self.heartbeat.healthy or self._lacks is not None
         return alive and time.monotonic() - self._beat < STALLED_SECONDS
 
     @property
-    def ready(self) -> bool:
-        """Whether it takes jobs."""
-        return self._ready and not self.stopping.is_set() and self.trouble.reason is None
+    def not_ready(self) -> str | None:
+        """Why it takes no jobs; None where it does."""
+        return self._lacks or ("it is told to stop" if self.stopping.is_set() else self.trouble.reason)
 
 
 def make_children(settings: WorkerSettings, scratch: Path) -> list[Child]:

@@ -25,6 +25,7 @@ def stop(worker: Worker, grace: float) -> None:
         idle_within(worker, RELEASE_SECONDS)
     worker.heartbeat.stop()
     worker.slots.close()
+    log.info("stopped")
 
 
 def idle_within(worker: Worker, seconds: float) -> bool:

@@ -25,7 +25,7 @@ class Taker:
 
     def __init__(self, stores: Stores, queues: Sequence[str], *, worker: str, lease: float) -> None:
         self._stores = stores
-        self._queues = queues
+        self.queues = queues
         self._worker = worker
         self._lease = lease
         self._patience = Patience(lease)
@@ -34,10 +34,10 @@ class Taker:
     def take(self, most: int) -> list[Hold]:
         """Up to so many jobs that are ours now; never more than there are free slots."""
         try:
-            if self._idle and self._stores.queue.quiet(self._queues):
+            if self._idle and self._stores.queue.quiet(self.queues):
                 return []
             with self._stores.together():
-                messages = self._stores.queue.receive(self._queues, most=most, visibility=self._lease)
+                messages = self._stores.queue.receive(self.queues, most=most, visibility=self._lease)
                 claimed = [(self.claim(message), message) for message in messages]
         except DatabaseUnavailable:
             self._patience.trouble()

@@ -87,9 +87,12 @@ def test_the_sweep_leaves_what_may_still_be_on_its_way(stores: Stores) -> None:
 
 
 def test_the_sweep_leaves_keys_that_are_none_of_ours(stores: Stores) -> None:
-    stores.objects.put("uploads/holiday", [b"x"])
+    job = added(stores)
+    strange = {"uploads/holiday", f"results/{job.id}/notes.txt", f"results/{job.id}/x/0.png"}
+    for key in strange:
+        stores.objects.put(key, [b"x"])
     assert Sweep(stores, AT_ONCE)() == 0
-    assert keys(stores) == {"uploads/holiday"}
+    assert keys(stores) == strange | {job.upload_key}
 
 
 def test_several_sweeps_at_once_do_no_harm(stores: Stores) -> None:

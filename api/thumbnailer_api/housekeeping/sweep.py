@@ -5,7 +5,9 @@ The objects are listed first and the records asked after: a job that is recorded
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain, islice
 from uuid import UUID
@@ -25,6 +27,26 @@ MANY = 100
 """From this many on, a batch of which most belongs to no job is taken for a database that lost its jobs."""
 
 log = structlog.get_logger()
+
+
+OURS = re.compile(r"(uploads/(?P<of>[0-9a-f-]{36})|results/(?P<by>[0-9a-f-]{36})/(?P<attempt>\d+)/\d+\.[a-z]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object of a job: its upload, or a result of an attempt."""
+
+    key: str
+    job: UUID
+    attempt: int | None
+
+    @classmethod
+    def of(cls, key: str) -> Found | None:
+        """What a key says; None for one that is none of ours, which is left alone."""
+        match = OURS.fullmatch(key)
+        if match is None:
+            return None
+        return cls(key, UUID(match["of"] or match["by"]), int(match["attempt"]) if match["attempt"] else None)
 
 
 class Sweep:
@@ -51,36 +73,27 @@ class Sweep:
         return deleted
 
     def _batch(self, batch: Sequence[Stored]) -> int:
-        owners = {stored.key: job for stored in batch if (job := job_of(stored.key))}
-        standing = self._stores.upkeep.standing(set(owners.values()))
-        unknown = sum(job not in standing for job in owners.values())
+        found = [ours for stored in batch if (ours := Found.of(stored.key))]
+        standing = self._stores.upkeep.standing({ours.job for ours in found})
+        unknown = sum(ours.job not in standing for ours in found)
         if unknown >= MANY and unknown > len(batch) / 2:
             raise ForeignStore(
                 f"{unknown} of {len(batch)} objects belong to no job: nothing more is swept. Was the database restored "
                 "from a backup, or emptied? Remove the objects by hand if they really are of no use"
             )
-        useless = [key for key, job in owners.items() if is_useless(key, standing.get(job))]
+        useless = [ours.key for ours in found if is_useless(ours, standing.get(ours.job))]
         self._stores.objects.delete(useless)
         if useless:
             log.info("objects swept", objects=len(useless))
         return len(useless)
 
 
-def job_of(key: str) -> UUID | None:
-    """The job that an object belongs to; None for a key that is none of ours, which is left alone."""
-    try:
-        return UUID(key.split("/")[1])
-    except (IndexError, ValueError):
-        return None
-
-
-def is_useless(key: str, standing: Standing | None) -> bool:
+def is_useless(found: Found, standing: Standing | None) -> bool:
     """Whether no job needs the object now or later; never the current attempt of an unfinished job."""
     if standing is None or standing.status in (Status.CANCELLED, Status.EXPIRED):
         return True
-    if key.startswith("uploads/"):
+    if found.attempt is None:
         return False
-    attempt = int(key.split("/")[2])
     if standing.status is Status.COMPLETE:
-        return attempt != standing.attempt
-    return standing.status is Status.FAILED or attempt < standing.attempt
+        return found.attempt != standing.attempt
+    return standing.status is Status.FAILED or found.attempt < standing.attempt

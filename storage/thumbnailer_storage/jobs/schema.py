@@ -13,8 +13,11 @@ REVISIONS = ("0001",)
 """Every revision in order; the last is the one that this release needs. A test holds it to migrations/versions."""
 
 
-def migrate(database: Database) -> None:
-    """Bring the tables up to date. Safe from several copies at a time: one works, the others wait and find it done."""
+def migrate(database: Database) -> str:
+    """Bring the tables up to date and return their revision; raises SchemaTooNew where they are of a later release.
+
+    Safe from several copies at a time: one works, the others wait and find it done.
+    """
     from alembic import command  # noqa: PLC0415 - every program imports this file, and only one of them migrates
     from alembic.config import Config  # noqa: PLC0415
 
@@ -26,6 +29,8 @@ def migrate(database: Database) -> None:
             config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+    check(database)
+    return REVISIONS[-1]
 
 
 def check(database: Database) -> None:
@@ -39,7 +44,7 @@ def check(database: Database) -> None:
             f"the database's tables are at {found or 'nothing'}, {REVISIONS[-1]} is needed: "
             "run `thumbnailer-api migrate`"
         )
-    raise SchemaTooNew(f"the database's tables are at {found}, which this release does not know: update it")
+    raise SchemaTooNew(f"the database's tables are at {found}, which this release does not know: start a newer one")
 
 
 def revision(connection: Connection) -> str | None:
