@@ -20,8 +20,8 @@ from uuid import UUID
 import httpx
 import pytest
 
+from thumbnailer_api.api_program import Api
 from thumbnailer_api.config import ApiSettings
-from thumbnailer_api.serving import Api
 from thumbnailer_api.shutdown import shut_down
 from thumbnailer_storage.config import StorageSettings
 from thumbnailer_storage.jobs.model import Job, Result, Source

@@ -108,6 +108,7 @@ ASKED = {
     "an unknown field": ({"color": 1}, "color: there is no such field"),
     "20,000 outputs": ({"outputs": [{}] * 20_000}, "larger than 65536 bytes: it names 20 outputs"),
     "21 outputs": ({"outputs": [{}] * 21}, "outputs: List should have at most 20 items"),
+    "no outputs": ({"outputs": []}, "outputs: List should have at least 1 item"),
     "outputs in words": ({"outputs": "png"}, "outputs"),
     "two names for outputs": ({"outputs": [], "output": []}, "output: it is another name for `outputs`"),
     "an unknown priority": ({"priority": "now"}, "priority: 'now' is not 'express', 'standard' or 'economy'"),

@@ -88,7 +88,8 @@ def test_answers_are_of_the_shapes_that_are_described(service, document) -> None
 @pytest.mark.parametrize(
     ("asked", "fits"),
     [({}, True), ({"outputs": {"size": "1x1"}}, True), ({"output": [{"format": "jpg"}]}, True), ({"color": 1}, False),
-     ({"outputs": [{"size": "abc"}]}, False), ({"outputs": [{}] * 21}, False), ({"priority": "now"}, False)],
+     ({"outputs": [{"size": "abc"}]}, False), ({"outputs": [{}] * 21}, False), ({"outputs": []}, False),
+     ({"outputs": [{}] * 20}, True), ({"priority": "now"}, False)],
 )  # fmt: skip
 def test_the_described_shape_judges_requests_as_the_service_does(service, document, asked, fits) -> None:
     shape = {"$ref": "#/components/schemas/JobAsked", "components": document["components"]}

@@ -11,6 +11,14 @@ import pytest
 from thumbnailer_api.shutdown import shut_down
 
 
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 def test_the_api_waits_for_the_tables_and_says_which_command_helps(program) -> None:
     api = program.start("serve")
     deadline = time.monotonic() + 20
@@ -26,12 +34,24 @@ def test_the_api_waits_for_the_tables_and_says_which_command_helps(program) -> N
     assert httpx.get(f"{api.url}/queue").status_code == 200
 
 
+def test_the_housekeeper_waits_for_the_tables_and_says_so(program) -> None:
+    housekeeper = program.start("housekeeper")
+    deadline = time.monotonic() + 20
+    while "thumbnailer-api migrate" not in housekeeper.log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    answer = httpx.get(f"{housekeeper.health}/readyz")
+    assert (answer.status_code, answer.json()["loop"]) == (503, "waiting for the database's tables")
+    assert program.run("migrate").returncode == 0
+    housekeeper.wait_until_ready()
+
+
 def test_tables_of_a_later_release_are_refused(program) -> None:
     assert program.run("migrate").returncode == 0
     with sqlite3.connect(program.folder / "data" / "thumbnailer.db") as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     database.close()
-    for command in ("serve", "housekeeper"):
+    for command in ("serve", "housekeeper", "migrate"):
         ended = program.run(command, PORT="0", API_HEALTH_PORT="0", HOUSEKEEPER_HEALTH_PORT="0")
         assert ended.returncode == 1
         assert "9999" in ended.stderr.strip().splitlines()[-1]
@@ -49,15 +69,34 @@ def test_objects_of_another_database_are_refused(program) -> None:
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("setting", ["PORT", "API_HEALTH_PORT"])
-def test_a_port_that_is_taken_is_named(program, setting) -> None:
+@pytest.mark.parametrize(
+    ("command", "setting"),
+    [("serve", "PORT"), ("serve", "API_HEALTH_PORT"), ("housekeeper", "HOUSEKEEPER_HEALTH_PORT")],
+)
+def test_a_port_that_is_taken_is_named(program, command, setting) -> None:
     assert program.run("migrate").returncode == 0
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        ended = program.run("serve", **{"PORT": "0", "API_HEALTH_PORT": "0", setting: port})
-    assert ended.returncode == 1
-    assert port in ended.stderr
-    assert "Traceback" not in ended.stderr
+        ended = program.run(command, **{"PORT": "0", "API_HEALTH_PORT": "0", setting: port})
+    assert ended.returncode == 2
+    said = f"thumbnailer-api: THUMBNAILER_{setting} is {port}: it cannot be used: Address already in use"
+    assert ended.stderr.splitlines() == [said]
+
+
+def test_the_api_needs_two_ports(program) -> None:
+    ended = program.run("serve", PORT="9000", API_HEALTH_PORT="9000")
+    assert ended.returncode == 2
+    assert "THUMBNAILER_PORT and THUMBNAILER_API_HEALTH_PORT are both 9000" in ended.stderr
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_both_listeners_speak_ipv6(program) -> None:
+    assert program.run("migrate").returncode == 0
+    api = program.start("serve", HOST="::1", LOG_FORMAT="json")
+    api.url, api.health = (url.replace("127.0.0.1", "[::1]") for url in (api.url, api.health))
+    api.wait_until_ready()
+    assert httpx.get(f"{api.url}/queue").status_code == 200
+    assert f'"url": "{api.url}"' in api.log.read_text()
 
 
 def test_an_api_without_authentication_keeps_to_the_loopback(program) -> None:
@@ -153,6 +192,8 @@ def test_the_housekeeper_keeps_house_until_sigterm(program, image) -> None:
     while sign not in httpx.get(f"{housekeeper.health}/metrics").text:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    assert "thumbnailer_api_" not in httpx.get(f"{housekeeper.health}/metrics").text
+    assert "thumbnailer_housekeeping_" not in httpx.get(f"{api.health}/metrics").text
     assert housekeeper.stop() == 0
 
 
@@ -167,3 +208,12 @@ def test_a_request_leaves_one_line_with_what_it_was(program, image) -> None:
         assert part in lines[0]
     assert '"route": "/jobs/<job>"' in lines[1]
     assert "secret" not in api.log.read_text()
+
+
+def test_a_line_for_a_terminal_has_the_plain_id(program, image) -> None:
+    api = program.serve(LOG_FORMAT="text")
+    job = httpx.post(f"{api.url}/jobs", content=image(1000)).json()["id"]
+    api.stop()
+    text = api.log.read_text()
+    assert job in text
+    assert "UUID" not in text

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 
+import httpx
 import pytest
 
 from thumbnailer_api.server import reader
@@ -170,6 +171,14 @@ def test_a_head_that_is_too_long_is_refused(service) -> None:
     assert problem(answer_of(service.connect(head(path="/jobs?" + "x" * 40_000))))[0] == 414
     endless = service.connect(b"GET /" + b"x" * 70_000)
     assert problem(answer_of(endless))[0] == 414
+
+
+def test_invented_methods_have_one_time_series_together(service) -> None:
+    for method in ("BREW", "FOO1", "FOO2"):
+        assert service.http.request(method, "/jobs").status_code == 405
+    metrics = httpx.get(f"{service.health}/metrics").text
+    assert 'thumbnailer_api_request_seconds_count{method="other",route="unknown",status="405"} 3.0' in metrics
+    assert "FOO1" not in metrics
 
 
 def test_headers_with_an_underscore_are_left_out(service) -> None:

@@ -33,6 +33,9 @@ OPEN_ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
 ]
 """What everybody may read."""
 
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+"""Those that have a time series of their own; callers may invent others without end."""
+
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 log = structlog.get_logger()
@@ -76,8 +79,9 @@ def finish(answer: Response) -> Response:
     answer.headers["X-Content-Type-Options"] = "nosniff"  # names and metadata are the caller's own words
     route = request.url_rule.rule if request.url_rule else "unknown"
     seconds = time.perf_counter() - g.started
-    metrics.requests.labels(route, request.method, answer.status_code).observe(seconds)
-    about = {name: value for name in ("owner", "job") if (value := g.get(name)) is not None}
+    method = request.method if request.method in METHODS else "other"
+    metrics.requests.labels(route, method, answer.status_code).observe(seconds)
+    about = {name: str(value) for name in ("owner", "job") if (value := g.get(name)) is not None}
     log.info(
         "request",
         method=request.method,

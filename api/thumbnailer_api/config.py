@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from thumbnailer_storage.config import Settings, StorageSettings, load
+from thumbnailer_storage.errors import SettingError
 from thumbnailer_storage.logs import LogSettings
 
 S = TypeVar("S", bound=Settings)
@@ -46,6 +49,14 @@ class ApiSettings(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def the_ports_are_two(self) -> Self:
+        if self.port and self.port == self.api_health_port:
+            raise ValueError(
+                f"THUMBNAILER_PORT and THUMBNAILER_API_HEALTH_PORT are both {self.port}: give one of them another port"
+            )
+        return self
+
 
 class HousekeeperSettings(Settings):
     """How often the housekeeper does what."""
@@ -68,6 +79,15 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+@contextmanager
+def blaming(setting: str, port: int) -> Iterator[None]:
+    """Name the setting where the system does not let us have its port; raises SettingError for an OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise SettingError(f"{setting} is {port}: it cannot be used: {error.strerror}") from error
 
 
 def from_environment(kind: type[S]) -> S:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -11,6 +12,7 @@ from typing import ParamSpec
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
+from thumbnailer_api.config import blaming
 from thumbnailer_storage.errors import StorageError
 
 P = ParamSpec("P")
@@ -21,15 +23,15 @@ Check = Callable[[], str | None]
 class Health:
     """Answers /healthz (restart me if it fails), /readyz (send me nothing while it fails) and /metrics.
 
-    Each check is asked anew for each request. Raises OSError where the address is taken.
+    Each check is asked anew for each request. Raises SettingError, naming `setting`, where the port cannot be had.
     """
 
-    def __init__(self, host: str, port: int, *, alive: Mapping[str, Check], ready: Mapping[str, Check]) -> None:
+    def __init__(
+        self, setting: str, host: str, port: int, *, alive: Mapping[str, Check], ready: Mapping[str, Check]
+    ) -> None:
         checks = {"/healthz": alive, "/readyz": ready}
-        try:
+        with blaming(setting, port):
             self._server = Listener((host, port), handler_for(checks))
-        except OSError as error:
-            raise OSError(f"the health listener cannot have {host}:{port}: {error.strerror}") from error
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     @property
@@ -49,6 +51,10 @@ class Listener(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 32
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
 
 
 def handler_for(checks: Mapping[str, Mapping[str, Check]]) -> type[BaseHTTPRequestHandler]:

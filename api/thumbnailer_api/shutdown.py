@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from thumbnailer_api.serving import Api
+    from thumbnailer_api.api_program import Api
 
 log = structlog.get_logger()
 

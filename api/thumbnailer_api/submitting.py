@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 import structlog
 
 from thumbnailer_api import metrics
+from thumbnailer_api.admission import Admission
 from thumbnailer_api.intake.arriving import Arrival
-from thumbnailer_api.slots import Slots
 from thumbnailer_storage.errors import (
     DatabaseUnavailable,
     JobNotFound,
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 class Submission:
     """One upload on its way to becoming a job. `arrive` opens the request's body, once its owner may send one."""
 
-    def __init__(self, stores: Stores, transfers: Slots, owner: str, arrive: Callable[[], Arrival]) -> None:
+    def __init__(self, stores: Stores, transfers: Admission, owner: str, arrive: Callable[[], Arrival]) -> None:
         self.stores = stores
         self.transfers = transfers
         self.owner = owner

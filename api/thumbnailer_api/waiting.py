@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 import structlog
 
-from thumbnailer_api.slots import Slots
+from thumbnailer_api.admission import Admission
+from thumbnailer_api.errors import Busy
 from thumbnailer_storage.errors import StoreUnavailable
 from thumbnailer_storage.jobs.store import JobStore
 
@@ -23,9 +26,9 @@ log = structlog.get_logger()
 class Waiting:
     """Asks the records about all awaited jobs at once, a few times a second, while somebody waits."""
 
-    def __init__(self, jobs: JobStore, slots: Slots) -> None:
+    def __init__(self, jobs: JobStore, admission: Admission) -> None:
         self._jobs = jobs
-        self._slots = slots
+        self._admission = admission
         self._changed = threading.Condition()
         self._awaited: dict[UUID, set[threading.Event]] = {}
         self._stopped = False
@@ -53,18 +56,18 @@ class Waiting:
 
     def until_finished(self, job: UUID, seconds: float) -> bool:
         """Hold the caller until the job is finished or the time is up; False at once where too many wait already."""
-        if not self.healthy or not self._slots.take():
+        if not self.healthy:
             return False
         event = threading.Event()
         try:
-            self._join(job, event)
-            event.wait(seconds)
-            return True
-        finally:
-            self._leave(job, event)
-            self._slots.give_back()
+            with self._admission.one(), self._awaited_by(job, event):
+                event.wait(seconds)
+        except Busy:
+            return False
+        return True
 
-    def _join(self, job: UUID, event: threading.Event) -> None:
+    @contextmanager
+    def _awaited_by(self, job: UUID, event: threading.Event) -> Iterator[None]:
         with self._changed:
             if self._stopped:
                 event.set()
@@ -72,13 +75,14 @@ class Waiting:
                 self._round = time.monotonic()
             self._awaited.setdefault(job, set()).add(event)
             self._changed.notify_all()
-
-    def _leave(self, job: UUID, event: threading.Event) -> None:
-        with self._changed:
-            events = self._awaited[job]
-            events.discard(event)
-            if not events:
-                del self._awaited[job]
+        try:
+            yield
+        finally:
+            with self._changed:
+                events = self._awaited[job]
+                events.discard(event)
+                if not events:
+                    del self._awaited[job]
 
     def _run(self) -> None:
         while awaited := self._somebody():

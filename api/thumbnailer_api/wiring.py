@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Self
 
 from thumbnailer_api import metrics
+from thumbnailer_api.admission import Admission
 from thumbnailer_api.auth import AUTHENTICATORS, Authenticator
 from thumbnailer_api.config import ApiSettings
-from thumbnailer_api.slots import Slots
 from thumbnailer_api.waiting import Waiting
 from thumbnailer_storage.opening import Stores
+
+TRANSFERS_BUSY = "As many transfers as this server takes at a time are under way: try again in a moment."
+WAITING_BUSY = "As many callers as this server holds at a time wait already: ask again without waiting."
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class Wiring:
     settings: ApiSettings
     stores: Stores
     authenticator: Authenticator
-    transfers: Slots
+    transfers: Admission
     waiting: Waiting
 
     @classmethod
@@ -30,6 +33,6 @@ class Wiring:
             settings=settings,
             stores=stores,
             authenticator=AUTHENTICATORS[settings.auth](),
-            transfers=Slots(settings.threads // 2, metrics.transfers),
-            waiting=Waiting(stores.jobs, Slots(settings.threads // 4, metrics.waiting)),
+            transfers=Admission(settings.threads // 2, metrics.transfers, TRANSFERS_BUSY),
+            waiting=Waiting(stores.jobs, Admission(settings.threads // 4, metrics.waiting, WAITING_BUSY)),
         )

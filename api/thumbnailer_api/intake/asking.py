@@ -106,10 +106,13 @@ class JobAsked(Asked):
     outputs: Annotated[
         list[OutputAsked],
         BeforeValidator(
-            listed, json_schema_input_type=Annotated[list[OutputAsked], Field(max_length=MAX_OUTPUTS)] | OutputAsked
+            listed,
+            json_schema_input_type=Annotated[list[OutputAsked], Field(min_length=1, max_length=MAX_OUTPUTS)]
+            | OutputAsked,
         ),
     ] = Field(
         default_factory=list,
+        min_length=1,
         max_length=MAX_OUTPUTS,
         description="The pictures to make; `output` is accepted too. Left out: one of exactly 100x100.",
     )

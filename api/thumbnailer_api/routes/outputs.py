@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 
 from flask import Response, g, request
 from werkzeug.http import is_resource_modified
 
 from thumbnailer_api import metrics
-from thumbnailer_api.errors import Busy, Gone, JobFailed, NoSuchOutput, NotFinished, RangeOutside
+from thumbnailer_api.admission import Admission
+from thumbnailer_api.errors import Gone, JobFailed, NoSuchOutput, NotFinished, RangeOutside
 from thumbnailer_api.routes.jobs import job_id
-from thumbnailer_api.slots import Slots
 from thumbnailer_api.wiring import Wiring
 from thumbnailer_storage.jobs.model import Job, Result, Status
 
 LARGE = 256 * 1024
-"""An output from this size on may have to wait for a slow caller, so it takes one of the transfers' slots."""
+"""An output from this size on may have to wait for a slow caller, so it counts as a transfer."""
 
 
 def get(wiring: Wiring, job: str, n: str) -> Response:
@@ -71,21 +72,20 @@ def part_of(total: int, etag: str) -> tuple[int, int, int]:
 
 
 class Sending:
-    """The bytes on their way to the caller, in a slot that is given back when the server closes them.
+    """The bytes on their way to the caller, a transfer until the server closes them.
 
     Raises Busy when it is made, before the answer has begun.
     """
 
-    def __init__(self, chunks: Generator[bytes], transfers: Slots) -> None:
-        if not transfers.take():
-            chunks.close()
-            raise Busy("As many transfers as this server takes at a time are under way: try again in a moment.")
+    def __init__(self, chunks: Generator[bytes], transfers: Admission) -> None:
         self._chunks = chunks
-        self._transfers = transfers
+        with ExitStack() as held:
+            held.callback(chunks.close)
+            held.enter_context(transfers.one())
+            self._held = held.pop_all()
 
     def __iter__(self) -> Iterator[bytes]:
         return self._chunks
 
     def close(self) -> None:
-        self._chunks.close()
-        self._transfers.give_back()
+        self._held.close()

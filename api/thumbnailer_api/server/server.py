@@ -29,6 +29,7 @@ class Server(wsgi.Server):
     ConnectionClass = Connection
     max_request_header_size = MAX_HEAD
     _connections: Connections
+    _refused: OSError | None = None
 
     def __init__(self, address: tuple[str, int], app: Any, *, threads: int, body_seconds: float, grace: float) -> None:
         super().__init__(
@@ -47,10 +48,21 @@ class Server(wsgi.Server):
         self.keep_alive_conn_limit = self.most_connections // 2
 
     def prepare(self) -> None:
-        """Bind and start the threads; raises OSError where the address is taken."""
-        super().prepare()
+        """Bind and start the threads; raises OSError, the system's own, where the address cannot be had."""
+        try:
+            super().prepare()
+        except OSError as error:
+            raise self._refused or error from None
         self._connections._selector.close()  # cheroot's own, made a moment ago
         self._connections = Connections(self)
+
+    def bind(self, family: int, type: int, proto: int = 0) -> None:  # noqa: A002 - cheroot's name
+        """Bind to one of the host's addresses; cheroot puts what the system says into words, we keep it."""
+        try:
+            super().bind(family, type, proto)
+        except OSError as error:
+            self._refused = error
+            raise
 
     def process_conn(self, connection: Connection) -> None:
         """Give a connection to a thread if the head of its request is whole, else go on watching it."""
@@ -70,6 +82,11 @@ class Server(wsgi.Server):
     @property
     def port(self) -> int:
         return int(self.bind_addr[1])
+
+    @property
+    def url(self) -> str:
+        host = str(self.bind_addr[0])
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property
     def threads_alive(self) -> bool:

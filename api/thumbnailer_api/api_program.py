@@ -7,18 +7,14 @@ import threading
 import structlog
 
 from thumbnailer_api.app import create_app
-from thumbnailer_api.config import ApiSettings
-from thumbnailer_api.errors import ServerDied
+from thumbnailer_api.config import ApiSettings, blaming
 from thumbnailer_api.health import Health, trouble
+from thumbnailer_api.lifetime import wait_for_tables, watch
 from thumbnailer_api.server.server import Server
 from thumbnailer_api.shutdown import shut_down
 from thumbnailer_api.wiring import Wiring
-from thumbnailer_storage.errors import SchemaTooOld, StoreUnavailable
 from thumbnailer_storage.jobs.schema import check
 from thumbnailer_storage.opening import Stores
-
-RETRY_SECONDS = 1.0
-WATCH_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -40,6 +36,7 @@ class Api:
         self.serving = threading.Thread(target=self.server.serve, name="server", daemon=True)
         self.state = "starting"
         self.health = Health(
+            "THUMBNAILER_API_HEALTH_PORT",
             settings.host,
             settings.api_health_port,
             alive={"threads": self.dead_threads},
@@ -47,9 +44,10 @@ class Api:
         )
 
     def start(self) -> None:
-        """Listen and serve; raises OSError where the address is taken."""
+        """Listen and serve; raises SettingError where the port cannot be had."""
         self.wiring.waiting.start()
-        self.server.prepare()
+        with blaming("THUMBNAILER_PORT", self.settings.port):
+            self.server.prepare()
         self.serving.start()
         self.state = "serving"
 
@@ -70,36 +68,15 @@ class Api:
 
 
 def serve(settings: ApiSettings, stores: Stores, stop: threading.Event) -> None:
-    """Serve until `stop` is set. Raises SchemaTooNew, ForeignStore, and OSError where an address is taken."""
+    """Serve until `stop` is set. Raises SchemaTooNew, ForeignStore, and SettingError where a port cannot be had."""
     api = Api(settings, stores)
     api.health.start()
     wait_for_tables(stores, stop)
     if not stop.is_set():
         stores.claim_objects()
         api.start()
-        log.info("listening", url=f"http://{settings.host}:{api.server.port}", health_port=api.health.port)
+        log.info("listening", url=api.server.url, health_port=api.health.port)
     try:
-        watch(api, stop)
+        watch(api.serving, stop)
     finally:
         shut_down(api)
-
-
-def wait_for_tables(stores: Stores, stop: threading.Event) -> None:
-    """Wait, not ready, until somebody has migrated the database; raises SchemaTooNew."""
-    said = ""
-    while not stop.is_set():
-        try:
-            check(stores.database)
-        except (SchemaTooOld, StoreUnavailable) as error:
-            if str(error) != said:
-                log.warning("waiting for the database", reason=(said := str(error)))
-            stop.wait(RETRY_SECONDS)
-        else:
-            return
-
-
-def watch(api: Api, stop: threading.Event) -> None:
-    """Stay until it is time to end; raises ServerDied where there is nothing left to stay for."""
-    while not stop.wait(WATCH_SECONDS):
-        if not api.serving.is_alive():
-            raise ServerDied("the server's thread has died: the log says why")

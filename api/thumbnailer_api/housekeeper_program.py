@@ -7,10 +7,9 @@ import threading
 import structlog
 
 from thumbnailer_api.config import HousekeeperSettings
-from thumbnailer_api.errors import ServerDied
 from thumbnailer_api.health import Health, trouble
 from thumbnailer_api.housekeeping.loop import Housekeeper
-from thumbnailer_api.serving import WATCH_SECONDS, wait_for_tables
+from thumbnailer_api.lifetime import wait_for_tables, watch
 from thumbnailer_storage.jobs.schema import check
 from thumbnailer_storage.opening import Stores
 
@@ -21,17 +20,23 @@ log = structlog.get_logger()
 
 
 def keep_house(settings: HousekeeperSettings, stores: Stores, stop: threading.Event) -> None:
-    """Go through the duties until `stop` is set. Raises SchemaTooNew, ForeignStore, OSError."""
+    """Go through the duties until `stop` is set. Raises SchemaTooNew, ForeignStore, SettingError."""
     housekeeper = Housekeeper(stores, settings)
     loop = threading.Thread(target=housekeeper.run, args=(stop,), name="housekeeper", daemon=True)
 
     def stalled() -> str | None:
-        return None if housekeeper.healthy and not died(loop) else "the loop has stalled"
+        works = loop.is_alive() and housekeeper.healthy
+        return None if works or loop.ident is None else "the loop has stalled"
 
     def not_working() -> str | None:
-        return None if loop.is_alive() and not stop.is_set() else "not working"
+        if stop.is_set():
+            return "stopping"
+        if loop.ident is None:
+            return "waiting for the database's tables"
+        return None if loop.is_alive() else "the loop has died"
 
     health = Health(
+        "THUMBNAILER_HOUSEKEEPER_HEALTH_PORT",
         settings.host,
         settings.housekeeper_health_port,
         alive={"loop": stalled},
@@ -52,13 +57,3 @@ def keep_house(settings: HousekeeperSettings, stores: Stores, stop: threading.Ev
     stores.close()
     health.stop()
     log.info("stopped")
-
-
-def died(loop: threading.Thread) -> bool:
-    return loop.ident is not None and not loop.is_alive()
-
-
-def watch(loop: threading.Thread, stop: threading.Event) -> None:
-    while not stop.wait(WATCH_SECONDS):
-        if died(loop):
-            raise ServerDied("the housekeeper's loop has died: the log says why")
