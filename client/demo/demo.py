@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from thumbnailer import Job
+from thumbnailer.batch.finding import find
 
 THUMBNAILS = Path("thumbnails")
 OUTPUTS = ("size=100x100", "format=webp,size=400x300,fit=contain")
@@ -27,15 +28,26 @@ console = Console(highlight=False)
 def main() -> int:
     surroundings = config.load()
     with TemporaryDirectory(prefix="thumbnailer-demo-", ignore_cleanup_errors=True) as data:
-        folder = surroundings.photos or photos.unpack()
+        folder = choose_photos(surroundings)
         settings = choose_settings(Path(data))
         with Service(surroundings.others, settings, logs=Path(data)) as service:
             start(service)
             caller = {**surroundings.others, "THUMBNAILER_URL": f"http://127.0.0.1:{settings['THUMBNAILER_PORT']}"}
             code = submit(folder, caller)
-            show(ask_for_jobs(caller))
-            say_what_is_next()
+            jobs = ask_for_jobs(caller)
+            show(jobs)
+            say_what_is_next(jobs)
     return code
+
+
+def choose_photos(surroundings: config.Surroundings) -> Path:
+    """The caller's folder or ours; Unusable if there is no image in it, by the names that our command goes by."""
+    folder = surroundings.photos or photos.unpack()
+    if not folder.is_dir():
+        raise Unusable(f"There is no folder {folder}: set PHOTOS to one that holds images.")
+    if not find([str(folder)]).items:
+        raise Unusable(f"There is no image in {folder}: set PHOTOS to a folder with .jpg, .png or the like.")
+    return folder
 
 
 def choose_settings(data: Path) -> dict[str, str]:
@@ -100,8 +112,9 @@ def seconds(number: float | None) -> str:
     return "" if number is None else f"{number:.2f} s"
 
 
-def say_what_is_next() -> None:
-    console.print(f"The thumbnails are in {THUMBNAILS}/. Next: [bold]make run[/], or [bold]make demo PHOTOS=folder[/].")
+def say_what_is_next(jobs: list[Job]) -> None:
+    made = f"The thumbnails are in {THUMBNAILS}/." if any(job.complete for job in jobs) else "No thumbnail was made."
+    console.print(f"{made} Next: [bold]make run[/], or [bold]make demo PHOTOS=folder[/].")
 
 
 if __name__ == "__main__":

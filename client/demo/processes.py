@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -45,6 +45,8 @@ API = Program("API", ("thumbnailer-api", "serve"), "THUMBNAILER_API_HEALTH_PORT"
 WORKER = Program("worker", ("thumbnailer-worker",), "THUMBNAILER_WORKER_HEALTH_PORT")
 HOUSEKEEPER = Program("housekeeper", ("thumbnailer-api", "housekeeper"), "THUMBNAILER_HOUSEKEEPER_HEALTH_PORT")
 
+PORTS = ("THUMBNAILER_PORT", API.health_port, WORKER.health_port, HOUSEKEEPER.health_port)
+
 START = (API, WORKER, HOUSEKEEPER)
 STOP = (WORKER, HOUSEKEEPER, API)
 """What works ends first; callers can ask until the end."""
@@ -76,6 +78,12 @@ class Service:
         for name in (MIGRATE, *(program.name for program in STOP)):
             if name in self._running:
                 _end(self._running[name])
+
+    def find_ports_free(self) -> None:
+        """Unusable if a port is taken: what listens there would answer for ours."""
+        with ExitStack() as held:  # all at once, so that one port for two listeners is seen
+            for name in PORTS:
+                held.enter_context(self._bind(name))
 
     def migrate(self) -> None:
         """Bring the tables up to date."""
@@ -112,6 +120,18 @@ class Service:
 
     def health_url(self, program: Program) -> str:
         return f"http://{self._settings['THUMBNAILER_HOST']}:{self._settings[program.health_port]}"
+
+    def _bind(self, name: str) -> socket.socket:
+        host, port = self._settings["THUMBNAILER_HOST"], self._settings[name]
+        if not (port.isdecimal() and 0 < int(port) < 65536):
+            raise Unusable(f"{name} is {port!r}: set it to a port from 1 to 65535, so that callers know where to ask.")
+        try:
+            return socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        except OSError as error:
+            raise Unusable(
+                f"Port {port} of {host} cannot be had ({error.strerror}): end what holds it (another `make run`?), "
+                f"or set {name} to another."
+            ) from error
 
     def _why_not_ready(self, program: Program) -> str | None:
         try:

@@ -25,6 +25,7 @@ def main() -> None:
     surroundings = config.load()
     settings = {**DEFAULTS, **surroundings.settings}
     with Service(surroundings.others, settings) as service:
+        service.find_ports_free()
         service.migrate()
         service.start()
         service.wait_until_ready()

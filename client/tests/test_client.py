@@ -225,7 +225,7 @@ def test_nobody_listens(no_pauses):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
-        with Client(address) as client, pytest.raises(ServiceUnreachable, match="is the service running"):
+        with Client(address) as client, pytest.raises(ServiceUnreachable, match="is it running"):
             client.submit(b"an image")
     assert len(no_pauses) == 2  # it is more likely absent than restarting
 
@@ -236,10 +236,11 @@ def test_a_service_that_has_answered_is_given_time_to_restart(service, client, n
     assert client.queue().jobs == {"pending": 4}
 
 
+@pytest.mark.parametrize("status", [200, 404, 405, 501])
 @pytest.mark.parametrize("body", [b"<html>hello</html>", b"[]", b'{"hello": 1}'])
-def test_something_else_that_answers_is_called_so(service, client, body):
-    service.scripted = [(200, {}, body)]
-    with pytest.raises(NotThumbnailer, match="is not a thumbnailer"):
+def test_something_else_that_answers_is_called_so(service, client, status, body):
+    service.scripted = [(status, {}, body)]
+    with pytest.raises(NotThumbnailer, match="is not the thumbnailer"):
         client.queue()
 
 
@@ -251,7 +252,7 @@ def test_a_redirect_is_not_followed_with_the_key(service, client):
 
 @pytest.mark.parametrize("url", ["localhost:8080", "ftp://host", "http://", "http://host:x"])
 def test_an_address_that_is_none_is_refused(url):
-    with pytest.raises(InvalidSetting, match="THUMBNAILER_URL"):
+    with pytest.raises(InvalidSetting, match="write it like http"):
         Client(url)
 
 

@@ -34,6 +34,17 @@ def demo(tmp_path):
     (tmp_path / "photos").mkdir()
     for number in range(20):
         (tmp_path / "photos" / f"{number:02}.png").write_bytes(png(300, 200))
+    yield from started(tmp_path)
+
+
+@pytest.fixture
+def demo_of_broken(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    yield from started(tmp_path)
+
+
+def started(tmp_path):
     (tmp_path / "tmp").mkdir()
     process = subprocess.Popen(
         [sys.executable, DEMO],
@@ -75,6 +86,32 @@ def test_it_makes_thumbnails_and_a_table(demo, tmp_path):
     assert row.count(" s") == 2
     assert left_in(tmp_path) == []
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_it_says_so_when_no_thumbnail_was_made(demo_of_broken):
+    shown, _ = demo_of_broken.communicate(timeout=100)
+    assert demo_of_broken.returncode != 0
+    assert "No thumbnail was made." in shown
+    assert "The thumbnails are in" not in shown
+
+
+@pytest.mark.parametrize(
+    ("photos", "says"), [("missing", "There is no folder missing"), (".", "There is no image in .")]
+)
+def test_a_folder_without_photos_is_refused_before_anything_starts(tmp_path, photos, says):
+    (tmp_path / "notes.txt").write_text("no image")
+    process = subprocess.run(
+        [sys.executable, DEMO],
+        cwd=tmp_path,
+        env=os.environ | {"PHOTOS": photos},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (process.returncode, process.stdout) == (1, "")
+    assert says in process.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 @pytest.mark.parametrize("moment", ["while it starts", "while it works"])

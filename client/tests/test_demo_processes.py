@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -63,9 +64,8 @@ def processes(tmp_path, monkeypatch):
 @pytest.fixture
 def service(processes, tmp_path):
     def make(**environment):
-        ports = processes.free_ports(3)
-        names = [program.health_port for program in processes.START]
-        settings = {"THUMBNAILER_HOST": "127.0.0.1"} | dict(zip(names, ports, strict=True))
+        ports = processes.free_ports(4)
+        settings = {"THUMBNAILER_HOST": "127.0.0.1"} | dict(zip(processes.PORTS, ports, strict=True))
         return processes.Service({**os.environ, **environment}, settings, logs=tmp_path)
 
     return make
@@ -154,6 +154,41 @@ def test_one_that_does_not_get_ready_is_told_of_with_its_reason(service, process
     ):
         begin(running)
     assert ours() == []
+
+
+def test_a_taken_port_is_named_before_anything_starts(processes, tmp_path):
+    ports = processes.free_ports(4)
+    settings = {"THUMBNAILER_HOST": "127.0.0.1"} | dict(zip(processes.PORTS, ports, strict=True))
+    with socket.create_server(("127.0.0.1", int(ports[2]))):
+        told = end_of_run(tmp_path, settings)
+    assert told.startswith(f"Port {ports[2]} of 127.0.0.1 cannot be had (")
+    assert "set THUMBNAILER_WORKER_HEALTH_PORT" in told
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("port", ["0", "http", "65536"])
+@pytest.mark.parametrize("setting", ["THUMBNAILER_PORT", "THUMBNAILER_WORKER_HEALTH_PORT"])
+def test_a_port_that_is_none_is_refused_before_anything_starts(processes, tmp_path, setting, port):
+    settings = dict(zip(processes.PORTS, processes.free_ports(4), strict=True))
+    told = end_of_run(tmp_path, settings | {setting: port})
+    assert told.startswith(f"{setting} is '{port}': set it to a port from 1 to 65535")
+    assert not (tmp_path / "data").exists()
+
+
+def end_of_run(tmp_path, settings):
+    """What `make run` complains of."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("THUMBNAILER_")}
+    run = subprocess.run(
+        [sys.executable, DEMO / "run.py"],
+        cwd=tmp_path,
+        env=kept | settings,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (1, "")
+    return run.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")

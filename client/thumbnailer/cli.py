@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import click
@@ -26,7 +28,9 @@ class Commands(click.Group):
             complain("Interrupted.")
             ctx.exit(exits.Exit.INTERRUPTED)
         except BrokenPipeError:
-            raise  # click ends quietly: whoever read our output has seen enough
+            # Whoever read our output has seen enough. What is still in the buffer would fail again at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(exits.Exit.NO_READER)
         except (ThumbnailerError, OSError) as error:
             complain(error)
             ctx.exit(exits.code_of([error]))

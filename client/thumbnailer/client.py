@@ -20,6 +20,7 @@ import httpx
 
 from thumbnailer import config
 from thumbnailer.errors import (
+    NEVER_BARE,
     AnswerLost,
     JobFailed,
     NotThumbnailer,
@@ -247,10 +248,11 @@ class Client:
             raise AnswerLost(self.url, _reason(error)) from error
 
     def _refuse(self, answer: httpx.Response) -> None:
-        if answer.is_redirect:  # following it would show the key to somebody else
+        body = _object(answer)
+        # Following a redirect would show the key to somebody else.
+        if answer.is_redirect or (answer.status_code in NEVER_BARE and "title" not in body):
             raise NotThumbnailer(self.url)
-        pause = retry_after(answer.headers.get("Retry-After"))
-        raise problem(answer.status_code, answer.reason_phrase, _object(answer), pause)
+        raise problem(answer.status_code, answer.reason_phrase, body, retry_after(answer.headers.get("Retry-After")))
 
 
 @contextmanager

@@ -22,12 +22,8 @@ class Settings:
     key: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        try:
-            parsed = httpx.URL(self.url)
-        except httpx.InvalidURL:
-            parsed = httpx.URL()
-        if parsed.scheme not in {"http", "https"} or not parsed.host:
-            raise InvalidSetting(f"THUMBNAILER_URL {self.url!r} is no address: write it like http://127.0.0.1:8080")
+        if not _is_address(self.url):
+            raise InvalidSetting(f"{self.url!r} is no address of a service: write it like {Settings.url}")
         if self.key is not None and not (self.key.isascii() and self.key.isprintable() and " " not in self.key):
             raise InvalidSetting("THUMBNAILER_KEY holds characters that no key has: copy it again, without line breaks")
 
@@ -38,7 +34,15 @@ class Settings:
 
 def load(url: str | None = None, key: str | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
     """What the caller gives, else what the environment says, else the defaults; InvalidSetting."""
-    return Settings(
-        url=url or environ.get("THUMBNAILER_URL") or Settings.url,
-        key=key or environ.get("THUMBNAILER_KEY") or None,
-    )
+    set_url = environ.get("THUMBNAILER_URL") or Settings.url
+    if not url and not _is_address(set_url):
+        raise InvalidSetting(f"THUMBNAILER_URL is {set_url!r}, which is no address: write it like {Settings.url}")
+    return Settings(url=url or set_url, key=key or environ.get("THUMBNAILER_KEY") or None)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    return parsed.scheme in {"http", "https"} and bool(parsed.host)

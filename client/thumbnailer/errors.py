@@ -43,7 +43,7 @@ class ServiceUnreachable(ThumbnailerError):
     """No connection to the service: nothing was sent."""
 
     def __init__(self, url: str, reason: str) -> None:
-        super().__init__(f"No connection to {url} ({reason}): is the service running, and is THUMBNAILER_URL right?")
+        super().__init__(f"No connection to {url} ({reason}): is it running, and is the address right?")
 
 
 class AnswerLost(ThumbnailerError):
@@ -57,7 +57,7 @@ class NotThumbnailer(ThumbnailerError):
     """Something answers at the address, but not as the service does."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(f"What answers at {url} is not a thumbnailer: is THUMBNAILER_URL right?")
+        super().__init__(f"What answers at {url} is not the thumbnailer: is the address right?")
 
 
 class Problem(ThumbnailerError):
@@ -124,6 +124,9 @@ class TimedOut(ThumbnailerError):
         super().__init__(f"Job {job.id} is still {job.status}: it goes on, ask for it again later.")
         self.job = job
 
+
+NEVER_BARE = {404, 405, 501}
+"""What the service answers only with an account of why; a bare one comes from something else."""
 
 BY_STATUS: Mapping[int, type[Problem]] = {
     401: NotAllowed,

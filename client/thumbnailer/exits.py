@@ -32,6 +32,7 @@ class Exit(IntEnum):
     REFUSED = 4
     TIMED_OUT = 5
     INTERRUPTED = 130  # 128 and SIGINT's number, as shells have it
+    NO_READER = 141  # 128 and SIGPIPE's
 
 
 HELP = """\b
@@ -43,6 +44,7 @@ Exit codes (where several apply, the largest):
   4    the service refuses: no image, unknown job, wrong key
   5    the time to wait is over; the jobs go on
   130  interrupted; the jobs go on
+  141  whoever read the output has closed it
 
 \b
 Settings:

@@ -13,6 +13,10 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+WRAPPED = {"file", "message"}
+"""Columns that may take several lines; broken, an id or a time could not be copied."""
 
 
 def printable(text: object) -> str:
@@ -29,16 +33,28 @@ def complain(message: object) -> None:
     click.echo(f"thumbnailer: {printable(message)}", err=True)
 
 
-def show(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows; in a pipe without their heading, and each as soon as it is there."""
-    lines = ([printable("" if cell is None else cell) for cell in row] for row in rows)
-    if not interactive():
-        for line in lines:
-            click.echo("\t".join(line))
-        return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+def local(moment: datetime) -> str:
+    """Month, day and time of day here: what a table has room for."""
+    return f"{moment.astimezone():%m-%d %H:%M:%S}"
+
+
+def lines(rows: Iterable[Sequence[object]]) -> None:
+    """Print rows for a pipe: no heading, tabs between the fields, and each row as soon as it is there."""
+    for row in rows:
+        click.echo("\t".join(_cells(row)))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows for somebody who looks, and an empty line behind them."""
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
     for column in columns:
-        table.add_column(column, no_wrap=column == "id", overflow="fold")
-    for line in lines:
-        table.add_row(*(Text(cell) for cell in line))
-    Console().print(table)
+        shown.add_column(column, no_wrap=column not in WRAPPED, overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(cell) for cell in _cells(row)))
+    console = Console()
+    console.print(shown)
+    console.print()
+
+
+def _cells(row: Sequence[object]) -> list[str]:
+    return [printable("" if cell is None else cell) for cell in row]

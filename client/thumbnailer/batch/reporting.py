@@ -45,7 +45,7 @@ class Lines:
 
     def passed(self, item: Item, step: Step) -> None:
         if item.error is not None:
-            _complain_of(item)
+            complain_of(item)
         elif item.ended:
             self.left(item)
 
@@ -55,7 +55,7 @@ class Lines:
 
 
 class JsonLines(Lines):
-    """One JSON object for each item once it has ended: {"name", "job", "saved", "error"}."""
+    """One JSON object for each item once it has ended."""
 
     def passed(self, item: Item, step: Step) -> None:
         super().passed(item, step)
@@ -63,9 +63,7 @@ class JsonLines(Lines):
             self.left(item)
 
     def left(self, item: Item) -> None:
-        job = dict(item.job.wire) if item.job else None
-        saved = [str(path) for path in item.saved]
-        click.echo(json.dumps({"name": item.name, "job": job, "saved": saved, "error": _as_json(item.error)}))
+        print_json(item)
 
 
 class Bars:
@@ -102,7 +100,7 @@ class Bars:
             return
         self._failed += 1
         self._progress.update(self._bars[step.name], note=f"{self._failed} failed")
-        _complain_of(item)
+        complain_of(item)
 
     def left(self, item: Item) -> None:
         if item.saved:
@@ -118,12 +116,19 @@ def report(total: int, steps: Sequence[Step], *, as_json: bool) -> Report:
     return Bars(total, steps) if interactive() else Lines()
 
 
-def _complain_of(item: Item) -> None:
+def print_json(item: Item) -> None:
+    """One line: {"name", "job", "saved", "error"}, the last with {"kind", "message"} and a Problem's own fields."""
+    job = dict(item.job.wire) if item.job else None
+    saved = [str(path) for path in item.saved]
+    click.echo(json.dumps({"name": item.name, "job": job, "saved": saved, "error": _error_as_json(item.error)}))
+
+
+def complain_of(item: Item) -> None:
     error = item.error
     complain(f"{item.name}: {(error.strerror or error) if isinstance(error, OSError) else error}")
 
 
-def _as_json(error: Exception | None) -> dict[str, object] | None:
+def _error_as_json(error: Exception | None) -> dict[str, object] | None:
     if error is None:
         return None
     shown: dict[str, object] = {"kind": type(error).__name__, "message": str(error)}

@@ -40,9 +40,14 @@ class Folder:
         self._naming = threading.Lock()
 
     def __enter__(self) -> Folder:
-        self._path.mkdir(parents=True, exist_ok=True)
-        # Downloads that are cut off lie in here and go with it.
-        self._scratch = tempfile.TemporaryDirectory(prefix=".thumbnailer-", dir=self._path, ignore_cleanup_errors=True)
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            # Downloads that are cut off lie in here and go with it.
+            self._scratch = tempfile.TemporaryDirectory(
+                prefix=".thumbnailer-", dir=self._path, ignore_cleanup_errors=True
+            )
+        except OSError as error:
+            raise OSError(f"The folder {self._path} cannot be written to ({error.strerror}): name another.") from error
         return self
 
     def __exit__(

@@ -18,7 +18,7 @@ To install it:
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print a script that completes commands and options in your shell."""
+    """Print a script for your shell's completion."""
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - for the type checker: click knows these shells
     click.echo(kind(ctx.find_root().command, {}, "thumbnailer", "_THUMBNAILER_COMPLETE").source())

@@ -48,7 +48,10 @@ def download(
     """Download all pictures of jobs.
 
     They are called FILE-WIDTHxHEIGHT.EXTENSION after the file that was sent. A job that is not finished counts as timed
-    out, at once where --wait and --timeout are not given.
+    out, at once where --wait and --timeout are not given. In a pipe each job is a line: id, status, file, and the
+    files that were written, with tabs between them.
+
+    With --json each ID is {"name", "job", "saved", "error"}, as in `thumbnailer submit --json`.
     """
     items = [Item(name) for name in dict.fromkeys(ids)]
     patience = timeout if wait or timeout is not None else 0.0

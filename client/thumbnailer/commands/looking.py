@@ -10,17 +10,20 @@ import click
 
 from thumbnailer.batch.following import follow
 from thumbnailer.batch.items import Item
+from thumbnailer.batch.reporting import complain_of, print_json
 from thumbnailer.batch.steps import waiting
 from thumbnailer.client import Client
 from thumbnailer.commands import options
 from thumbnailer.errors import JobFailed, Problem
 from thumbnailer.exits import code_of
-from thumbnailer.models import FINAL, Job
-from thumbnailer.terminal import complain, show
+from thumbnailer.models import FINAL
+from thumbnailer.terminal import interactive, lines, local, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
+
+    from thumbnailer.models import Event, Job, QueueState
 
 STATUSES = ("pending", "processing", *sorted(FINAL))
 
@@ -39,29 +42,36 @@ STATUSES = ("pending", "processing", *sorted(FINAL))
 def status(ctx: click.Context, ids: tuple[str, ...], wait: bool, timeout: float | None, as_json: bool) -> None:
     """Say how jobs are.
 
-    In a pipe each job is a line: id, status, priority, start, file and message, with tabs between them. With --wait
-    it is a line of `submit`, once the job is finished.
+    In a pipe each job is a line as in `thumbnailer list`. With --wait it is a line of `thumbnailer submit`, once the
+    job is finished.
+
+    With --json each ID is {"name", "job", "saved", "error"}, as in `thumbnailer submit --json`.
     """
+    items = [Item(name) for name in dict.fromkeys(ids)]
     with Client(ctx.obj) as client:
         if wait or timeout is not None:
-            ctx.exit(follow([Item(name) for name in dict.fromkeys(ids)], [waiting(client, timeout)], as_json=as_json))
-        errors: list[Exception] = []
-        _show_jobs(_known(client, ids, errors), as_json=as_json)
-        ctx.exit(code_of(errors))
+            ctx.exit(follow(items, [waiting(client, timeout)], as_json=as_json))
+        seen = _look(client, items)
+        if as_json:
+            for item in seen:
+                print_json(item)
+        else:
+            _show(item.job for item in seen if item.job)
+        ctx.exit(code_of(item.error for item in items))
 
 
-def _known(client: Client, ids: Iterable[str], errors: list[Exception]) -> Iterator[Job]:
-    """The jobs that there are; what is wrong with the others is told, and what is wrong with any goes to `errors`."""
-    for id in ids:  # noqa: A001 - the field's name
+def _look(client: Client, items: Iterable[Item]) -> Iterator[Item]:
+    """Give each its job or what is wrong with it, which is complained of if no job can show it."""
+    for item in items:
         try:
-            job = client.get(id)
+            item.job = client.get(item.name)
         except Problem as problem:
-            complain(f"{id}: {problem}")
-            errors.append(problem)
-            continue
-        if job.finished and not job.complete:
-            errors.append(JobFailed(job))
-        yield job
+            item.error = problem
+            complain_of(item)
+        else:
+            if item.job.finished and not item.job.complete:
+                item.error = JobFailed(item.job)
+        yield item
 
 
 @click.command(
@@ -71,12 +81,14 @@ def _known(client: Client, ids: Iterable[str], errors: list[Exception]) -> Itera
         "thumbnailer list --all --json | jq -r .id",
     ),
 )
-@click.option("--status", type=click.Choice(STATUSES), help="Only those.")
-@options.priority
+@click.option("--status", type=click.Choice(STATUSES), help="Only jobs that are now so.")
+@click.option("--priority", type=click.Choice(options.PRIORITIES), help="Only jobs of this urgency.")
 @click.option(
     "--since", type=options.Since(), metavar="WHEN", help="Only jobs started since: 30m, 2h, 7d, or a time with date."
 )
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
+@click.option(
+    "--limit", type=options.Number(min=1), metavar="N", default=20, show_default=True, help="At most so many."
+)
 @click.option("--all", "everything", is_flag=True, help="All there are, whatever the limit.")
 @options.as_json
 @click.pass_context
@@ -89,11 +101,24 @@ def list_jobs(
     everything: bool,
     as_json: bool,
 ) -> None:
-    """List jobs, newest first."""
+    """List jobs, newest first.
+
+    In a pipe each job is a line: id, status, priority, start, file and message, with tabs between them. A table on a
+    terminal has local times, and messages only of jobs that failed.
+
+    With --json each job is what the service says of it: {"id", "status", "priority", "class", "start", "claimed",
+    "finish", "expires", "location", "code", "message", "attempts", "metadata", "filename", "source": {"bytes",
+    "format", "width", "height"}, "outputs": [{"format", "size", "fit", "quality", "background", "enlarge", and once
+    made "location", "width", "height", "bytes", "media_type"}]}. Times are UTC.
+    """
     with Client(ctx.obj) as client:
         page = 100 if everything else min(limit, 100)
         jobs = client.jobs(status=status, priority=priority, since=since, page=page)
-        _show_jobs(jobs if everything else islice(jobs, limit), as_json=as_json)
+        found = jobs if everything else islice(jobs, limit)
+        if as_json:
+            _print_wire(found)
+        else:
+            _show(found)
 
 
 @click.command(epilog=options.examples(f"thumbnailer events {options.AN_ID}"))
@@ -101,40 +126,61 @@ def list_jobs(
 @options.as_json
 @click.pass_context
 def events(ctx: click.Context, id: str, as_json: bool) -> None:  # noqa: A002 - the field's name
-    """Tell what happened to a job, in order."""
+    """Tell what happened to a job, in order.
+
+    In a pipe each event is a line: time, event, attempt, how many times, and message, with tabs between them.
+
+    With --json each event is {"at", "kind", "attempt", "message", "count", "last"}: it happened `count` times, from
+    `at` to `last` (UTC).
+    """
     with Client(ctx.obj) as client:
         found = client.events(id)
     if as_json:
-        _print_json(event.wire for event in found)
+        _print_wire(found)
+    elif interactive():
+        rows = ((local(event.at), event.kind, event.attempt, event.count, event.message) for event in found)
+        table(("at", "event", "attempt", "times", "message"), rows)
     else:
-        columns = ("at", "event", "attempt", "times", "message")
-        rows = ((event.wire["at"], event.kind, event.attempt, event.count, event.message) for event in found)
-        show(columns, rows)
+        lines((event.wire["at"], event.kind, event.attempt, event.count, event.message) for event in found)
 
 
 @click.command(epilog=options.examples("thumbnailer queue"))
 @options.as_json
 @click.pass_context
 def queue(ctx: click.Context, as_json: bool) -> None:
-    """Tell how much there is to do: your jobs by status, and the depth and oldest age of each queue."""
+    """Tell how much there is to do.
+
+    In a pipe the lines are, with tabs between the fields: "jobs", status and number, for each status of your jobs; then
+    "queue", name, waiting, in flight, delayed, and the age in seconds of its oldest job, for each queue.
+
+    With --json it is one object: {"jobs": {STATUS: number}, "queues": {NAME: {"waiting", "in_flight", "delayed",
+    "oldest_seconds"}}}.
+    """
     with Client(ctx.obj) as client:
         state = client.queue()
+    jobs = list(state.jobs.items())
+    queues = [(name, q.waiting, q.in_flight, q.delayed, q.oldest_seconds) for name, q in state.queues.items()]
     if as_json:
-        _print_json([state.wire])
+        _print_wire([state])
+    elif interactive():
+        table(("jobs", "number"), jobs)
+        table(("queue", "waiting", "in flight", "delayed", "oldest, s"), queues)
+    else:
+        lines(("jobs", *row) for row in jobs)
+        lines(("queue", *row) for row in queues)
+
+
+def _show(jobs: Iterable[Job]) -> None:
+    if not interactive():
+        lines((j.id, j.status, j.priority, j.wire["start"], j.filename, j.message) for j in jobs)
         return
-    show(("jobs", "number"), state.jobs.items())
-    rows = ((name, one.waiting, one.in_flight, one.delayed, one.oldest_seconds) for name, one in state.queues.items())
-    show(("queue", "waiting", "in flight", "delayed", "oldest, s"), rows)
+    shown = list(jobs)
+    table(("id", "status", "start", "file"), ((j.id, j.status, local(j.start), j.filename) for j in shown))
+    # A table of its own: beside ids and times, 80 columns leave a message no room.
+    if failed := [(job.id, job.message) for job in shown if job.status == "failed"]:
+        table(("failed", "message"), failed)
 
 
-def _show_jobs(jobs: Iterable[Job], *, as_json: bool) -> None:
-    if as_json:
-        _print_json(job.wire for job in jobs)
-        return
-    columns = ("id", "status", "priority", "start", "file", "message")
-    show(columns, ((j.id, j.status, j.priority, j.wire["start"], j.filename, j.message) for j in jobs))
-
-
-def _print_json(objects: Iterable[Mapping[str, object]]) -> None:
-    for wire in objects:
-        click.echo(json.dumps(dict(wire)))
+def _print_wire(answers: Iterable[Job | Event | QueueState]) -> None:
+    for answer in answers:
+        click.echo(json.dumps(dict(answer.wire)))

@@ -22,17 +22,28 @@ def examples(*lines: str) -> str:
     return "\b\n" + "\n".join(["Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)])
 
 
+class Number(click.IntRange):
+    """A whole number; `name` is what click's message calls it."""
+
+    name = "whole number"
+
+
+class Seconds(click.FloatRange):
+    """Seconds, whole or not; `name` is what click's message calls them."""
+
+    name = "number of seconds"
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line, for programs.")
 parallel = click.option(
-    "--parallel", type=click.IntRange(1, 64), default=4, show_default=True, help="Files under way at once."
+    "--parallel", type=Number(1, 64), metavar="N", default=4, show_default=True, help="Files under way at once."
 )
 overwrite = click.option(
     "--overwrite", is_flag=True, help="Replace files that are there; else a number is added to the name."
 )
 timeout = click.option(
-    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer than this; implies --wait."
+    "--timeout", type=Seconds(min=0), metavar="SECONDS", help="Wait no longer than this; implies --wait."
 )
-priority = click.option("--priority", type=click.Choice(PRIORITIES), help="How urgent it is.")
 
 
 class OutputSpelling(click.ParamType[dict[str, object]]):
@@ -57,6 +68,16 @@ class Pair(click.ParamType[tuple[str, str]]):
         if not (name and equals):
             self.fail(f"{value!r} is not written as NAME=VALUE", param, ctx)
         return name, text
+
+
+def named_once(ctx: click.Context, param: click.Parameter, pairs: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """The pairs as a mapping; of two values for one name neither would be the right one."""
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise click.BadParameter(f"{twice!r} is given twice: a name has one value", ctx, param)
+    return mapping
 
 
 class Since(click.ParamType[datetime]):

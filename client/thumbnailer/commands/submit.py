@@ -32,10 +32,15 @@ from thumbnailer.terminal import complain
     metavar="SPEC",
     help="A picture to make, such as format=webp,size=200x200 (also: fit, quality, background, enlarge). Repeatable.",
 )
-@options.priority
+@click.option("--priority", type=click.Choice(options.PRIORITIES), help="How urgent it is.")
 @click.option("--class", "job_class", metavar="NAME", help="Ask for a kind of machine that the service has.")
 @click.option(
-    "--metadata", multiple=True, type=options.Pair(), metavar="NAME=VALUE", help="Kept with the job. Repeatable."
+    "--metadata",
+    multiple=True,
+    type=options.Pair(),
+    callback=options.named_once,
+    metavar="NAME=VALUE",
+    help="Kept with the job. Repeatable, each time with another name.",
 )
 @click.option("--wait", is_flag=True, help="Wait until the jobs are finished.")
 @click.option(
@@ -52,7 +57,7 @@ def submit(
     outputs: tuple[dict[str, object], ...],
     priority: str | None,
     job_class: str | None,
-    metadata: tuple[tuple[str, str], ...],
+    metadata: dict[str, str],
     wait: bool,
     to: Path | None,
     overwrite: bool,
@@ -65,14 +70,18 @@ def submit(
     FILES are files, folders, globs (quoted ones too), or - for standard input. A folder gives all images in it and
     below, by their extensions. Without --output, a job makes one picture of 100x100.
 
-    Thumbnails are called FILE-WIDTHxHEIGHT.EXTENSION. Without --wait each accepted job is a line: its id, status and
-    file, with tabs between them.
+    Thumbnails are called FILE-WIDTHxHEIGHT.EXTENSION. In a pipe each accepted job is a line: its id, status and file,
+    with tabs between them; with --wait each complete one, and behind it the files that were written.
+
+    With --json each file is {"name", "job", "saved", "error"} once it has ended: its name as written, the job as in
+    `thumbnailer list --json` or null, the files that were written, and null or {"kind", "message"}, to which a refusal
+    adds {"type", "status", "detail", "request_id"}.
     """
     found = find(files)
     _tell_left_out(found)
     if not found.items:
         raise click.UsageError("there is no image to send")
-    asked = Options(outputs, priority, job_class, dict(metadata))
+    asked = Options(outputs, priority, job_class, metadata)
     with ExitStack() as stack:
         client = stack.enter_context(Client(ctx.obj))
         steps = [sending(client, asked, parallel)]

@@ -1,19 +1,12 @@
-"""The installed command `thumbnailer` against the stand-in of the service."""
+"""`thumbnailer submit` against the stand-in of the service."""
 
 from __future__ import annotations
 
 import json
-import os
-import pty
 import signal
 import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 def test_an_image_becomes_a_thumbnail(thumbnailer, service, images, tmp_path):
@@ -30,6 +23,15 @@ def test_without_waiting_the_accepted_jobs_are_listed(thumbnailer, service, imag
     assert code == 0
     assert {tuple(line.split("\t")[1:]) for line in out.splitlines()} == {("pending", "a.jpg"), ("pending", "b.jpg")}
     assert all(method == "POST" for method, _, _ in service.requests)
+
+
+@pytest.mark.parametrize("folder", ["file/made", "/proc/made"])
+def test_a_folder_that_cannot_be_written_to_is_named(thumbnailer, service, images, folder):
+    images("file", "photo.jpg")
+    code, _, err = thumbnailer("submit", "photo.jpg", "--to", folder)
+    assert code == 2
+    assert err.startswith(f"thumbnailer: The folder {folder} cannot be written to (")
+    assert service.requests == []
 
 
 def test_options_reach_the_service(thumbnailer, service, images):
@@ -159,7 +161,7 @@ def test_a_service_that_is_not_there_ends_the_run(thumbnailer, images):
         images(*(f"many/{n}.jpg" for n in range(20)))
         code, out, err = thumbnailer("submit", "many", "--parallel", "2", THUMBNAILER_URL=url)
     assert (code, out) == (3, "")
-    assert "is the service running" in err
+    assert "is it running" in err
     assert "Not sent: 17." in err or "Not sent: 18." in err
 
 
@@ -189,146 +191,3 @@ def test_json_lines_hold_jobs_and_errors(thumbnailer, images):
         "detail": "The body is text: send an image.",
         "request_id": "r1",
     }
-
-
-def test_a_terminal_shows_bars(service, images, tmp_path):
-    images("a.jpg", broken=b"BROKEN")
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [Path(sys.executable).with_name("thumbnailer"), "submit", "a.jpg", "broken.jpg", "--to", "made"],
-        cwd=tmp_path,
-        env=os.environ | {"THUMBNAILER_URL": service.url, "TERM": "xterm", "COLUMNS": "200"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    shown = b""
-    try:
-        while chunk := os.read(ours, 65536):
-            shown += chunk
-    except OSError:  # how Linux says that the other side has closed
-        pass
-    os.close(ours)
-    assert process.wait(10) == 1
-    for text in ("sent", "2/2", "done", "1/2", "1 failed", "saved", "made/a-100x100.jpg", "cannot be decoded"):
-        assert text in shown.decode()
-
-
-def test_status_knows_jobs_and_tells_of_unknown_ones(thumbnailer, service):
-    good, bad = (service.accept("a\tb.jpg", image, {})["id"] for image in (b"an image", b"BROKEN"))
-    code, out, err = thumbnailer("status", good, NOBODY)
-    assert code == 4
-    start = service.jobs[good]["start"]
-    assert out == f"{good}\tcomplete\tstandard\t{start}\ta\\tb.jpg\tThe pictures are there.\n"
-    assert err.startswith(f"thumbnailer: {NOBODY}: There is no such job")
-    assert thumbnailer("status", good)[0] == 0
-    assert thumbnailer("status", bad)[0] == 1
-
-
-def test_status_can_wait(start, service):
-    job = service.accept("slow.jpg", b"SLOW", {})
-    process = start("status", "--wait", job["id"])
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(1)
-    service.released.set()
-    assert process.communicate(timeout=10)[0] == f"{job['id']}\tcomplete\tslow.jpg\n"
-
-
-def test_status_as_json_is_what_the_service_said(thumbnailer, service):
-    job = service.accept("a.jpg", b"an image", {"metadata": {"album": "1"}})
-    _, out, _ = thumbnailer("status", "--json", job["id"])
-    assert json.loads(out) == service.jobs[job["id"]]
-
-
-def test_list_is_bounded_unless_all_are_asked_for(thumbnailer, service):
-    ids = [service.accept("a.jpg", b"an image", {})["id"] for _ in range(30)]
-    newest_first = ids[::-1]
-    assert [line.split("\t")[0] for line in thumbnailer("list")[1].splitlines()] == newest_first[:20]
-    assert [line.split("\t")[0] for line in thumbnailer("list", "--limit", "3")[1].splitlines()] == newest_first[:3]
-    assert len(thumbnailer("list", "--all", "--json")[1].splitlines()) == 30
-
-
-def test_list_passes_filters_on(thumbnailer, service):
-    thumbnailer("list", "--status", "failed", "--priority", "express", "--since", "2026-11-24T07:00:00+01:00")
-    (_, path, _), *_ = service.requests
-    assert "status=failed" in path
-    assert "priority=express" in path
-    assert "since=2026-11-24T06%3A00%3A00" in path
-
-
-def test_download_writes_all_outputs_under_the_name_that_was_sent(thumbnailer, service):
-    job = service.accept("../../et\x1bc/passwd.png", b"an image", {"outputs": [{"size": "1x2"}, {"format": "png"}]})
-    code, out, _ = thumbnailer("download", job["id"], "--to", "made")
-    assert code == 0
-    assert out.rstrip().split("\t")[3:] == ["made/passwd-1x2.jpg", "made/passwd-100x100.png"]
-
-
-def test_download_of_an_unfinished_job_says_so(thumbnailer, service):
-    job = service.accept("slow.jpg", b"SLOW", {})
-    code, _, err = thumbnailer("download", job["id"])
-    assert code == 5
-    assert "is still pending" in err
-
-
-def test_events_are_told_in_order(thumbnailer, service):
-    job = service.accept("a.jpg", b"an image", {})
-    _, out, _ = thumbnailer("events", job["id"])
-    assert out == "2026-11-24T07:07:00.123Z\taccepted\t0\t1\tThe job was\\taccepted.\n"
-
-
-def test_queue_tells_depth_and_age(thumbnailer):
-    assert thumbnailer("queue")[1] == "pending\t4\nexpress\t1\t2\t0\t3.5\n"
-    assert json.loads(thumbnailer("queue", "--json")[1])["jobs"] == {"pending": 4}
-
-
-def test_an_address_can_be_given_on_the_line(thumbnailer, service):
-    assert thumbnailer("--url", service.url, "queue", THUMBNAILER_URL="http://127.0.0.1:1")[0] == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["sbmit"], "Did you mean 'submit'?"),
-        (["submit", "a.jpg", "--output", "sise=1x1"], "did you mean size?"),
-        (["submit", "a.jpg", "--metadata", "album"], "NAME=VALUE"),
-        (["submit", "a.jpg", "--priority", "urgent"], "express"),
-        (["list", "--since", "yesterday"], "2h"),
-        (["--url", "nowhere", "queue"], "http://127.0.0.1:8080"),
-    ],
-)
-def test_wrong_usage_is_told_with_what_would_be_right(thumbnailer, arguments, message):
-    code, _, err = thumbnailer(*arguments)
-    assert code == 2
-    assert message in err
-
-
-@pytest.mark.parametrize("command", ["submit", "status", "list", "download", "events", "queue"])
-def test_every_command_has_an_example(thumbnailer, command):
-    code, out, _ = thumbnailer(command, "--help")
-    assert code == 0
-    assert f"  thumbnailer {command}" in out.partition("Example")[2]
-
-
-def test_the_exit_codes_are_documented(thumbnailer):
-    from thumbnailer.exits import Exit
-
-    _, out, _ = thumbnailer("--help")
-    assert all(f"  {code.value} " in out for code in Exit)
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_scripts_are_printed(thumbnailer, shell):
-    code, out, _ = thumbnailer("completion", shell)
-    assert code == 0
-    assert "_THUMBNAILER_COMPLETE" in out
-
-
-def test_a_closed_pipe_ends_quietly(service, start):
-    for _ in range(300):
-        service.accept("a.jpg", b"an image", {})
-    process = start("list", "--all")
-    process.stdout.readline()
-    process.stdout.close()
-    process.stdout = None
-    assert process.communicate(timeout=10)[1] == ""

@@ -1,0 +1,94 @@
+"""What all commands of `thumbnailer` share: help, wrong usage, addresses, completion, a closed pipe."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+
+def test_an_address_can_be_given_on_the_line(thumbnailer, service):
+    assert thumbnailer("--url", service.url, "queue", THUMBNAILER_URL="http://127.0.0.1:1")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sbmit"], "Did you mean 'submit'?"),
+        (["submit", "a.jpg", "--output", "sise=1x1"], "did you mean size?"),
+        (["submit", "a.jpg", "--metadata", "album"], "NAME=VALUE"),
+        (["submit", "a.jpg", "--priority", "urgent"], "express"),
+        (["submit", "a.jpg", "--metadata", "a=1", "--metadata", "a=2"], "'a' is given twice"),
+        (["submit", "a.jpg", "--timeout", "x"], "'x' is not a valid number of seconds"),
+        (["list", "--limit", "x"], "'x' is not a valid whole number"),
+        (["list", "--since", "yesterday"], "2h"),
+        (["--url", "nowhere", "queue"], "'nowhere' is no address of a service: write it like http://127.0.0.1:8080"),
+    ],
+)
+def test_wrong_usage_is_told_with_what_would_be_right(thumbnailer, arguments, message):
+    code, _, err = thumbnailer(*arguments)
+    assert code == 2
+    assert message in err
+
+
+def test_the_setting_of_a_wrong_address_is_named(thumbnailer):
+    code, _, err = thumbnailer("queue", THUMBNAILER_URL="nowhere")
+    assert code == 2
+    assert "THUMBNAILER_URL is 'nowhere'" in err
+
+
+def test_something_else_that_answers_is_called_so(thumbnailer, service, images):
+    images("a.jpg")
+    service.scripted = [(501, {}, b"<p>Unsupported method ('POST').</p>")]
+    code, _, err = thumbnailer("submit", "a.jpg")
+    assert code == 3
+    assert f"What answers at {service.url} is not the thumbnailer" in err
+
+
+def test_no_summary_is_cut(thumbnailer):
+    _, out, _ = thumbnailer("--help", COLUMNS="80")
+    assert "..." not in out.replace("[ARGS]...", "")
+
+
+@pytest.mark.parametrize("command", ["submit", "status", "list", "download", "events", "queue"])
+def test_the_fields_of_json_are_documented(thumbnailer, service, images, command):
+    images("text.jpg", text=b"TEXT")
+    job = service.accept("a.jpg", b"an image", {})
+    service.progress(job)
+    arguments = {"submit": ["text.jpg"], "list": [], "queue": []}.get(command, [job["id"]])
+    line = json.loads(thumbnailer(command, *arguments, "--json")[1])
+    _, out, _ = thumbnailer(command, "--help")
+    assert all(f'"{field}"' in out for field in line)
+
+
+@pytest.mark.parametrize("command", ["submit", "status", "list", "download", "events", "queue"])
+def test_every_command_has_an_example(thumbnailer, command):
+    code, out, _ = thumbnailer(command, "--help")
+    assert code == 0
+    assert f"  thumbnailer {command}" in out.partition("Example")[2]
+
+
+def test_the_exit_codes_are_documented(thumbnailer):
+    from thumbnailer.exits import Exit
+
+    _, out, _ = thumbnailer("--help")
+    assert all(f"  {code.value} " in out for code in Exit)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_are_printed(thumbnailer, shell):
+    code, out, _ = thumbnailer("completion", shell)
+    assert code == 0
+    assert "_THUMBNAILER_COMPLETE" in out
+
+
+def test_a_closed_pipe_ends_quietly(service, start):
+    for _ in range(1000):  # more than a pipe holds
+        service.accept("a.jpg", b"an image", {})
+    process = start("list", "--all")
+    process.stdout.readline()
+    process.stdout.close()
+    process.stdout = None
+    assert process.communicate(timeout=10)[1] == ""
+    assert process.returncode == 128 + signal.SIGPIPE
