@@ -128,8 +128,9 @@ class Service:
         try:
             return socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         except OSError as error:
+            reason = str(error.strerror).partition(" (")[0]  # create_server adds the address to it
             raise Unusable(
-                f"Port {port} of {host} cannot be had ({error.strerror}): end what holds it (another `make run`?), "
+                f"Port {port} of {host} cannot be had ({reason}): end what holds it (another `make run`?), "
                 f"or set {name} to another."
             ) from error
 

@@ -161,7 +161,7 @@ def test_a_taken_port_is_named_before_anything_starts(processes, tmp_path):
     settings = {"THUMBNAILER_HOST": "127.0.0.1"} | dict(zip(processes.PORTS, ports, strict=True))
     with socket.create_server(("127.0.0.1", int(ports[2]))):
         told = end_of_run(tmp_path, settings)
-    assert told.startswith(f"Port {ports[2]} of 127.0.0.1 cannot be had (")
+    assert told.startswith(f"Port {ports[2]} of 127.0.0.1 cannot be had (Address already in use): ")
     assert "set THUMBNAILER_WORKER_HEALTH_PORT" in told
     assert not (tmp_path / "data").exists()
 
