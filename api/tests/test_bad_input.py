@@ -2,8 +2,10 @@
 
 import io
 import json
+import time
 import zipfile
 
+import httpx
 import pytest
 
 HTML = b"<!DOCTYPE html><html><body>photo.jpg</body></html>"
@@ -17,7 +19,27 @@ def zipped() -> bytes:
     return file.getvalue()
 
 
-NO_IMAGES = {
+NO_LONG_TEXTS = (
+    b"<!---->" * 40 + b"x",
+    b"<!---->" * 70 + b"<svh",
+    b"<!----> " * 14 + b" " * 60_000 + b"x",
+    b"<!--" * 20_000,
+    b" " * 60_000 + b"x",
+    b"<?xml" + b" <!DOCTYPE svg" * 5_000,
+    b"<!DOCTYPE svg>" * 30 + b"x",
+)
+
+
+def test_no_text_takes_long_to_be_told_from_an_image(program) -> None:
+    """In a process of its own: an expression that never ends would hold this one."""
+    api = program.serve()
+    for body in LONG_TEXTS:
+        began = time.monotonic()
+        assert httpx.post(f"{api.url}/jobs", content=body, timeout=5).status_code == 415
+        assert time.monotonic() - began < 2, body[:50]
+
+
+IMAGES = {
     "nothing": (b"", "empty"),
     "a word": (b"hello", "text"),
     "text in another script": ("Ein Bild — 写真, фото".encode(), "text"),

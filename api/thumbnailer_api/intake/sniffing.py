@@ -27,11 +27,14 @@ IMAGES = (
 """BMP: the two letters alone begin many a text, so the length of its second header is looked at too. HEIC and AVIF
 name their brand first, or among the compatible ones."""
 
+PROLOGUE = rb"(?:(?><!--.*?-->|<!DOCTYPE svg[^>]*+>)\s*+)*+"
+"""Comments and the like before the first element; never gone back into, so that no text takes longer than its length."""
+
 OTHERS = (
-    ("an SVG drawing", re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg", re.DOTALL)),
+    ("an SVG drawing", re.compile(rb"\s*+(?:<\?xml[^>]*+>\s*+)?+" + PROLOGUE + rb"<svg", re.DOTALL)),
     (
         "an HTML page",
-        re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)", re.DOTALL | re.IGNORECASE),
+        re.compile(rb"\s*+" + PROLOGUE + rb"<(?:!doctype\s+html|html|head|body)", re.DOTALL | re.IGNORECASE),
     ),
     ("an XML document", re.compile(rb"\s*<\?xml")),
     ("a PDF document", re.compile(rb".{0,32}%PDF-", re.DOTALL)),
@@ -63,6 +66,7 @@ def judged(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def refuse_no_image(head: bytes) -> None:
+    head = head[:ENOUGH]
     if not any(image.match(head) for image in IMAGES):
         raise NoImage(f"This is {looks_like(head)}, and no image that can be read here: send {TAKEN}.")
 
