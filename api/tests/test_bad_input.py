@@ -19,27 +19,7 @@ def zipped() -> bytes:
     return file.getvalue()
 
 
-NO_LONG_TEXTS = (
-    b"<!---->" * 40 + b"x",
-    b"<!---->" * 70 + b"<svh",
-    b"<!----> " * 14 + b" " * 60_000 + b"x",
-    b"<!--" * 20_000,
-    b" " * 60_000 + b"x",
-    b"<?xml" + b" <!DOCTYPE svg" * 5_000,
-    b"<!DOCTYPE svg>" * 30 + b"x",
-)
-
-
-def test_no_text_takes_long_to_be_told_from_an_image(program) -> None:
-    """In a process of its own: an expression that never ends would hold this one."""
-    api = program.serve()
-    for body in LONG_TEXTS:
-        began = time.monotonic()
-        assert httpx.post(f"{api.url}/jobs", content=body, timeout=5).status_code == 415
-        assert time.monotonic() - began < 2, body[:50]
-
-
-IMAGES = {
+NO_IMAGES = {
     "nothing": (b"", "empty"),
     "a word": (b"hello", "text"),
     "text in another script": ("Ein Bild — 写真, фото".encode(), "text"),
@@ -80,6 +60,26 @@ def test_what_is_plainly_no_image_is_refused_at_once_and_named(service, case) ->
         assert answer.status_code == 415, answer.text
         assert answer.json()["type"] == "/problems/no-image"
         assert named in answer.json()["detail"] or (not data and "no body" in answer.json()["detail"])
+
+
+LONG_TEXTS = (
+    b"<!---->" * 40 + b"x",
+    b"<!---->" * 70 + b"<svh",
+    b"<!----> " * 14 + b" " * 60_000 + b"x",
+    b"<!--" * 20_000,
+    b" " * 60_000 + b"x",
+    b"<?xml" + b" <!DOCTYPE svg" * 5_000,
+    b"<!DOCTYPE svg>" * 30 + b"x",
+)
+
+
+def test_no_text_takes_long_to_be_told_from_an_image(program) -> None:
+    """In a process of its own: an expression that never ends would hold this one."""
+    api = program.serve()
+    for body in LONG_TEXTS:
+        began = time.monotonic()
+        assert httpx.post(f"{api.url}/jobs", content=body, timeout=5).status_code == 415
+        assert time.monotonic() - began < 2, body[:50]
 
 
 IMAGES = {

@@ -28,7 +28,7 @@ IMAGES = (
 name their brand first, or among the compatible ones."""
 
 PROLOGUE = rb"(?:(?><!--.*?-->|<!DOCTYPE svg[^>]*+>)\s*+)*+"
-"""Comments and the like before the first element; never gone back into, so that no text takes longer than its length."""
+"""Comments and the like before the first element. What matched is never tried again: each byte is looked at once."""
 
 OTHERS = (
     ("an SVG drawing", re.compile(rb"\s*+(?:<\?xml[^>]*+>\s*+)?+" + PROLOGUE + rb"<svg", re.DOTALL)),
