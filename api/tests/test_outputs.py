@@ -1,5 +1,8 @@
 """Outputs over HTTP: the bytes, parts of them, and why there are none."""
 
+from contextlib import ExitStack
+from pathlib import Path
+
 import pytest
 
 DATA = bytes(range(256)) * 4
@@ -24,6 +27,29 @@ def test_head_tells_what_get_would_send(service, output) -> None:
     assert (head.status_code, head.content) == (200, b"")
     for name in ("content-type", "content-length", "etag", "accept-ranges"):
         assert head.headers[name] == got.headers[name]
+
+
+def open_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_what_is_not_sent_is_not_left_open(start) -> None:
+    service = start(threads=8)
+    large = f"/jobs/{service.completed(bytes(1_000_000)).id}/outputs/0"
+    service.http.head(large)
+    before = open_descriptors()
+    assert {service.http.head(large).status_code for _ in range(50)} == {200}
+    with ExitStack() as full:
+        for _ in range(4):
+            full.enter_context(service.api.wiring.transfers.one())
+        assert {service.http.get(large).status_code for _ in range(50)} == {503}
+    assert open_descriptors() <= before + 2
+
+
+def test_head_of_an_output_whose_bytes_are_removed_is_gone(service) -> None:
+    job = service.completed()
+    service.stores.objects.delete([job.result_key(job.outputs[0].result)])
+    assert service.http.head(f"/jobs/{job.id}/outputs/0").status_code == 410
 
 
 @pytest.mark.parametrize(

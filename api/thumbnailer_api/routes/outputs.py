@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 from flask import Response, g, request
@@ -14,6 +14,7 @@ from thumbnailer_api.errors import Gone, JobFailed, NoSuchOutput, NotFinished, R
 from thumbnailer_api.routes.jobs import job_id
 from thumbnailer_api.wiring import Wiring
 from thumbnailer_storage.jobs.model import Job, Result, Status
+from thumbnailer_storage.objects import Reading
 
 LARGE = 256 * 1024
 """An output from this size on may have to wait for a slow caller, so it counts as a transfer."""
@@ -32,10 +33,10 @@ def get(wiring: Wiring, job: str, n: str) -> Response:
     if status == 206:
         headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{result.bytes}"
     headers["Content-Length"] = str(length)
-    chunks = wiring.stores.objects.read(found.result_key(result), start, length)
     if request.method == "HEAD":
-        chunks.close()
+        wiring.stores.objects.size(found.result_key(result))  # raises ObjectMissing, as GET would
         return Response(None, status, headers, mimetype=result.media_type)
+    chunks = wiring.stores.objects.read(found.result_key(result), start, length)
     metrics.download_bytes.inc(length)
     body = Sending(chunks, wiring.transfers) if length >= LARGE else chunks
     return Response(body, status, headers, mimetype=result.media_type, direct_passthrough=True)
@@ -77,7 +78,7 @@ class Sending:
     Raises Busy when it is made, before the answer has begun.
     """
 
-    def __init__(self, chunks: Generator[bytes], transfers: Admission) -> None:
+    def __init__(self, chunks: Reading, transfers: Admission) -> None:
         self._chunks = chunks
         with ExitStack() as held:
             held.callback(chunks.close)
@@ -85,7 +86,7 @@ class Sending:
             self._held = held.pop_all()
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._chunks
+        return iter(self._chunks)
 
     def close(self) -> None:
         self._held.close()
