@@ -47,6 +47,7 @@ def test_settings_that_two_programs_share_have_one_default() -> None:
         ("THUMBNAILER_OBJECTS", "ftp://x", "THUMBNAILER_OBJECTS is 'ftp://x': it has to start with file:///"),
         ("THUMBNAILER_QUEUE", "amqp:", "THUMBNAILER_QUEUE is 'amqp:': it has to start with sql:"),
         ("THUMBNAILER_HOST", "0.0.0.0", "THUMBNAILER_INSECURE_NO_AUTH=yes"),  # noqa: S104 - it is refused
+        ("THUMBNAILER_BODY_SECONDS", "inf", "THUMBNAILER_BODY_SECONDS is 'inf': input should be a finite number"),
         ("THUMBNAILER_LOG_LEVEL", "loud", "THUMBNAILER_LOG_LEVEL is 'loud': input should be 'debug', 'info'"),
     ],
 )
@@ -87,6 +88,12 @@ def test_settings_do_not_change_once_they_are_read() -> None:
     assert settings.queues == ("economy", "gpu")
     with pytest.raises(ValueError, match="frozen"):
         settings.queues = ()  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("names", ["express,slow,", "express,express", "Express", ","])
+def test_a_list_of_queues_that_holds_no_names_is_refused(names: str) -> None:
+    with pytest.raises(SettingError, match="THUMBNAILER_QUEUES"):
+        load(WorkerSettings, {"THUMBNAILER_QUEUES": names})
 
 
 def test_a_data_folder_on_a_network_file_system_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def test_an_impossible_output_is_refused_with_what_is_allowed(fields: dict[str, 
     ("fields", "says"),
     [
         ({"outputs": (Output(),) * (MAX_OUTPUTS + 1)}, f"a job makes 1 to {MAX_OUTPUTS}"),
+        ({"outputs": (Output(width=4096, height=4096),) * 4}, "together have more than 64000000 pixels"),
         ({"metadata": {"a": "x" * 5000}}, "metadata is larger than"),
         ({"metadata": {"a": 1}}, "metadata holds text only"),
     ],

@@ -40,7 +40,7 @@ LINK_VARIABLE = re.compile(r"(SERVICE_(HOST|PORT.*)|PORT(_\d+_(TCP|UDP).*)?)$")
 class Settings(BaseModel):
     """What all settings classes share: frozen, and strict about names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 S = TypeVar("S", bound=Settings)
@@ -87,8 +87,8 @@ def masked(value: str) -> str:
 
 # What several programs read has one meaning, one default and one limit.
 HOST = Field("127.0.0.1", description="Address that the API and the health listeners bind to.")
-LEASE_SECONDS = Field(30.0, ge=2, description="How long a worker's claim holds without a sign of life.")
-GRACE_SECONDS = Field(25.0, ge=0, description="How long requests, or a job in hand, may go on after SIGTERM.")
+LEASE_SECONDS = Field(30.0, ge=2, le=3600, description="How long a worker's claim holds without a sign of life.")
+GRACE_SECONDS = Field(25.0, ge=0, le=86400, description="How long requests, or a job in hand, may go on after SIGTERM.")
 MAX_UPLOAD_BYTES = Field(50 << 20, ge=1, description="The largest image that is taken, in bytes.")
 
 

@@ -40,9 +40,11 @@ class Stores:
 
     def claim_objects(self) -> None:
         """Mark the object store as this database's, once; raises ForeignStore where it is another's."""
-        with suppress(ObjectExists):
-            self.objects.put(MARKER, [self.upkeep.identity().encode()])
+        if not self.upkeep.objects_are_marked():  # later, a marker that is missing is an object store that is missing
+            with suppress(ObjectExists):
+                self.objects.put(MARKER, [self.upkeep.identity().encode()])
         self.recognise_objects()
+        self.upkeep.note_objects_marked()
 
     def recognise_objects(self) -> None:
         """Raise ForeignStore where the marker names another database, ObjectsUnavailable where there is none yet."""
@@ -51,7 +53,7 @@ class Stores:
             theirs = b"".join(self.objects.read(MARKER)).decode(errors="replace")
         except ObjectMissing:
             raise ObjectsUnavailable(
-                "the object store is not marked as any database's: start the API, or check THUMBNAILER_OBJECTS"
+                "the object store has no marker: is the right volume or bucket there? (a new one gets it from the API)"
             ) from None
         if theirs != ours:
             raise ForeignStore(

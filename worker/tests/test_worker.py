@@ -5,19 +5,20 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from thumbnailer_storage.config import StorageSettings
-from thumbnailer_storage.errors import ForeignStore
-from thumbnailer_storage.jobs import schema
+from thumbnailer_storage.errors import ForeignStore, OutcomeUnknown
+from thumbnailer_storage.jobs import database, schema
 from thumbnailer_storage.jobs.model import Job, Source, Status
 from thumbnailer_storage.opening import MARKER, Stores, open_stores
 from thumbnailer_worker import shutdown
 from thumbnailer_worker.config import WorkerSettings
+from thumbnailer_worker.errors import ScratchGone
 from thumbnailer_worker.handling import Handler
 from thumbnailer_worker.health import Health
 from thumbnailer_worker.main import Worker
@@ -125,7 +126,7 @@ def test_a_worker_waits_not_ready_until_there_are_tables_and_a_marked_object_sto
     worker = Worker(stores, WorkerSettings(concurrency=1, child_memory_mib=256), tmp_path)
     preparing = threading.Thread(target=worker.prepare)
     preparing.start()
-    for step, says in ((schema.migrate, "thumbnailer-api migrate"), (None, "start the API")):
+    for step, says in ((schema.migrate, "thumbnailer-api migrate"), (None, "has no marker")):
         deadline = time.monotonic() + LIMIT
         while says not in (worker.not_ready or ""):
             assert time.monotonic() < deadline
@@ -145,6 +146,78 @@ def test_a_worker_on_another_databases_object_store_refuses_to_work(stores: Stor
     stores.objects.put(MARKER, [b"another"])
     with pytest.raises(ForeignStore, match="belongs to database 'another'"):
         worker.prepare()
+
+
+def test_a_scratch_folder_that_vanishes_ends_the_worker_and_costs_no_job(
+    stores: Stores, worker: Worker, tmp_path: Path
+) -> None:
+    worker.prepare()
+    for slot in tmp_path.glob("slot-*"):
+        slot.rename(slot.with_name(f"gone-{slot.name}"))
+    worker.trouble._probe = tmp_path / "gone" / "probe"
+    jobs = [submitted(stores) for _ in range(4)]
+    for job in jobs:
+        sent(stores, job)
+    ended: list[object] = []
+    loop = threading.Thread(target=lambda: ended.append(outcome(worker.run)))
+    loop.start()
+    loop.join(LIMIT)
+    assert [type(error) for error in ended] == [ScratchGone]
+    assert worker.slots.wait_until_idle(LIMIT)
+    found = [stores.jobs.get(job.id) for job in jobs]
+    assert {(job.status, job.deaths) for job in found} == {(Status.PENDING, 0)}
+
+
+def outcome(call: Callable[[], None]) -> Exception | None:
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 - the test looks at it
+        return error
+    return None
+
+
+def test_an_object_store_that_is_swapped_while_a_worker_runs_fails_no_job(
+    stores: Stores, worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thumbnailer_worker.main.STALLED_SECONDS", 2.0)
+    monkeypatch.setattr("thumbnailer_worker.trouble.growing", lambda tries: 0.3)
+    worker.prepare()
+    job = submitted(stores)
+    objects = tmp_path / "data" / "objects"
+    objects.rename(objects.with_name("away"))
+    (objects / ".unfinished").mkdir(parents=True)
+    sent(stores, job)
+    worker.loop.start()
+    deadline = time.monotonic() + 4
+    while time.monotonic() < deadline:
+        assert worker.healthy  # a restart would not bring the store back
+        time.sleep(0.1)
+    assert "marker" in str(worker.not_ready)
+    assert stores.jobs.get(job.id).missing_for is None
+    objects.rename(objects.with_name("empty"))
+    objects.with_name("away").rename(objects)
+    wait_until_final(stores, [job])
+    done = stores.jobs.get(job.id)
+    assert (done.status, done.deaths) == (Status.COMPLETE, 0)
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_claim_whose_reply_was_lost_is_kept_if_it_was_committed(
+    stores: Stores, worker: Worker, monkeypatch: pytest.MonkeyPatch, committed: bool
+) -> None:
+    job = submitted(stores)
+    sent(stores, job)
+    commit = database.commit
+
+    def losing(connection: object) -> None:
+        monkeypatch.setattr(database, "commit", commit)
+        if committed:
+            commit(connection)
+        raise OutcomeUnknown("a test cut the line")
+
+    monkeypatch.setattr(database, "commit", losing)
+    assert [hold.job.id for hold in worker.taker.take(1)] == [job.id] * committed
+    assert stores.jobs.get(job.id).attempt == committed
 
 
 def test_a_mistake_of_ours_fails_the_job_with_500_and_the_worker_goes_on(

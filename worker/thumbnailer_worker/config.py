@@ -41,12 +41,14 @@ class WorkerSettings(Settings):
     )
     lease_seconds: float = LEASE_SECONDS
     grace_seconds: float = GRACE_SECONDS
-    missing_seconds: float = Field(30.0, ge=0, description="How long an upload that cannot be seen is waited for.")
+    missing_seconds: float = Field(
+        30.0, ge=0, le=86400, description="How long an upload that cannot be seen is waited for."
+    )
     max_upload_bytes: int = MAX_UPLOAD_BYTES
     max_pixels: int = Field(LIMITS.max_pixels, ge=1, description="The most pixels of an image (width times height).")
     max_frames: int = Field(LIMITS.max_frames, ge=1, description="The most frames of an animation.")
     child_memory_mib: int = Field(1024, ge=128, description="Memory that the work on one image may take, in MiB.")
-    child_cpu_seconds: float = Field(30.0, gt=0, description="CPU time that the work on one image may take.")
+    child_cpu_seconds: float = Field(30.0, gt=0, le=3600, description="CPU time that the work on one image may take.")
     scratch: Path = Field(
         Path(tempfile.gettempdir()), description="Where the worker keeps images while it works on them."
     )

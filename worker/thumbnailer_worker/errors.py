@@ -5,6 +5,7 @@ WorkerError
 ├── Ended                we ended the child ourselves: the lease is lost, or the worker stops
 ├── ChildNotStarted      our own trouble: no child could be started
 ├── ScratchFull          our own trouble: there is no room left for the results
+├── ScratchGone          our own trouble that passes with a new worker only: the scratch folder has vanished
 └── LoopDied             a mistake of ours: the worker has to be started anew
 
 What the image did is `imaging.errors.ImageRefused`, with the code and the message that the job fails with.
@@ -29,6 +30,10 @@ class ChildNotStarted(WorkerError):
 
 class ScratchFull(WorkerError):
     """The disk under the scratch folder is full; the image is not to blame."""
+
+
+class ScratchGone(WorkerError):
+    """The scratch folder is not there any more: no child can work, and the worker has to be started anew."""
 
 
 class LoopDied(WorkerError):

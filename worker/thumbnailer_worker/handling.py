@@ -11,7 +11,7 @@ from threading import Event
 
 import structlog
 
-from thumbnailer_storage.errors import ObjectMissing, StoreUnavailable, TransitionRefused
+from thumbnailer_storage.errors import ForeignStore, ObjectMissing, StoreUnavailable, TransitionRefused
 from thumbnailer_storage.jobs.model import Change, Result, Status
 from thumbnailer_storage.objects import CHUNK
 from thumbnailer_storage.opening import Stores
@@ -54,28 +54,28 @@ class Handler:
         """Work on the job, then record what came out of it."""
         began = time.monotonic()
         with structlog.contextvars.bound_contextvars(job=str(hold.job.id), attempt=hold.job.attempt):
-            with self._company(hold), child.workspace() as folder:
-                self._holds.started(hold, child.end)
-                change = self._work(hold, child, folder)
-                self._holds.judged(hold)
+            change = self._work(hold, child)
+            self._holds.judged(hold)
             self._record(hold, change)
             metrics.working.labels(hold.job.priority.value).observe(time.monotonic() - began)
 
-    def give_back(self, hold: Hold) -> None:
-        """Release a job that was claimed and has not been started: the worker stops."""
-        self._record(hold, hold.job.release(STOPPED, delay=0.0))
+    def give_back(self, hold: Hold, reason: str) -> None:
+        """Release a job that has no outcome, without cost."""
+        self._record(hold, hold.job.release(reason, delay=0.0))
         self._holds.remove(hold)
 
     def _company(self, hold: Hold) -> AbstractContextManager[None]:
         return self._slots.alone() if hold.job.alone else nullcontext()
 
-    def _work(self, hold: Hold, child: Child, folder: Path) -> Change:
+    def _work(self, hold: Hold, child: Child) -> Change:
         """The steps of the work, and what each kind of failure means for the job."""
         job = hold.job
         try:
-            source = self.fetch(hold, folder)
-            made = self.make(hold, child, source, folder)
-            self.put(hold, child, made, folder)
+            with self._company(hold), child.workspace() as folder:
+                self._holds.started(hold, child.end)
+                source = self.fetch(hold, folder)
+                made = self.make(hold, child, source, folder)
+                self.put(hold, child, made, folder)
         except ImageRefused as refused:
             return job.fail(refused.code, refused.message)
         except ChildKilled:
@@ -83,8 +83,7 @@ class Handler:
         except ObjectMissing:
             return self._missing(hold)
         except (StoreUnavailable, ChildNotStarted, ScratchFull, OSError) as error:
-            self._trouble.begin(error)
-            return job.release("a part of the service is down", delay=growing(job.attempt))
+            return self._in_trouble(hold, error)
         except Ended:
             return job.release(STOPPED, delay=0.0)
         except Exception:
@@ -121,8 +120,20 @@ class Handler:
         metrics.decoding.observe(made.decode_seconds)
         metrics.encoding.observe(made.encode_seconds)
 
+    def _in_trouble(self, hold: Hold, error: Exception) -> Change:
+        """Our own trouble never counts against a job."""
+        self._trouble.begin(error)
+        return hold.job.release("a part of the service is down", delay=growing(hold.job.attempt))
+
     def _missing(self, hold: Hold) -> Change:
-        """The upload cannot be seen: wait for it during the grace period, which the record remembers."""
+        """The upload cannot be seen: wait for it during the grace period, which the record remembers.
+
+        Unless the whole store is another one than it was: that is our trouble.
+        """
+        try:
+            self._stores.recognise_objects()
+        except (StoreUnavailable, ForeignStore) as error:
+            return self._in_trouble(hold, error)
         waited = hold.job.missing_for
         if waited is not None and waited >= self._missing_seconds:
             return hold.job.fail(404, "The image that was uploaded is gone from the object store: send it again.")

@@ -102,7 +102,10 @@ class Heartbeat:
 
     @property
     def healthy(self) -> bool:
-        return self._thread.is_alive() and time.monotonic() - self._beat < STALLED_SECONDS
+        """Whether it comes round, once it was started."""
+        return self._thread.ident is None or (
+            self._thread.is_alive() and time.monotonic() - self._beat < STALLED_SECONDS
+        )
 
     def _run(self) -> None:
         while not self._stop.wait(BEAT_SECONDS):

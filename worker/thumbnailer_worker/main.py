@@ -18,7 +18,7 @@ from thumbnailer_storage.opening import Stores
 from thumbnailer_worker import metrics
 from thumbnailer_worker.capacity import concurrency
 from thumbnailer_worker.config import WorkerSettings
-from thumbnailer_worker.handling import Handler
+from thumbnailer_worker.handling import STOPPED, Handler
 from thumbnailer_worker.holds import Heartbeat, Hold, Holds
 from thumbnailer_worker.imaging.limits import Limits
 from thumbnailer_worker.sandbox import Child, ChildLimits
@@ -47,7 +47,7 @@ class Worker:
         self.holds = Holds()
         self.slots = Slots(make_children(settings, scratch))
         self.heartbeat = Heartbeat(stores, self.holds, settings.lease_seconds)
-        self.trouble = Trouble(stores)
+        self.trouble = Trouble(stores, scratch)
         self.taker = Taker(stores, settings.queues, worker=self.name, lease=settings.lease_seconds)
         self.handler = Handler(
             stores,
@@ -62,11 +62,18 @@ class Worker:
 
     def run(self) -> None:
         """Work until `stopping` is set; what is in the slots then is for `shutdown.stop`."""
+        try:
+            self._run()
+        except Exception:
+            log.exception("no more jobs are taken")
+            raise
+
+    def _run(self) -> None:
         self.heartbeat.start()
         log.info("the worker is ready", worker=self.name, slots=len(self.slots), queues=self.taker.queues)
         while not self.stopping.is_set():
             self.beat()
-            self.trouble.wait_out(self.stopping)
+            self.trouble.wait_out(self.stopping, self.beat)
             for hold in self.receive():
                 self.start(hold)
 
@@ -111,7 +118,7 @@ class Worker:
         while (child := self.slots.take(LOOK_SECONDS)) is None:
             self.beat()
             if self.give_up.is_set():
-                self.handler.give_back(hold)
+                self.handler.give_back(hold, STOPPED)
                 return
         metrics.busy.inc()
         self._threads.submit(self.handler.handle, hold, child).add_done_callback(
@@ -122,8 +129,11 @@ class Worker:
         self.holds.remove(hold)
         metrics.busy.dec()
         self.slots.give_back(child)
-        if done.exception() is not None:
-            log.error("a job was left without an outcome", job=str(hold.job.id), exc_info=done.exception())
+        error = done.exception()
+        if isinstance(error, Exception):  # a mistake of ours, which must not cost the job a death
+            log.error("a job was left without an outcome", job=str(hold.job.id), exc_info=error)
+            self.trouble.begin(error)
+            self.handler.give_back(hold, "something went wrong in its worker")
 
     def beat(self) -> None:
         self._beat = time.monotonic()
@@ -131,8 +141,7 @@ class Worker:
     @property
     def healthy(self) -> bool:
         """Whether the loop comes round and the leases are extended."""
-        alive = self.heartbeat.healthy or self._lacks is not None
-        return alive and time.monotonic() - self._beat < STALLED_SECONDS
+        return self.heartbeat.healthy and time.monotonic() - self._beat < STALLED_SECONDS
 
     @property
     def not_ready(self) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from thumbnailer_storage.errors import DatabaseUnavailable, JobNotFound, TransitionRefused
+from thumbnailer_storage.errors import DatabaseUnavailable, JobNotFound, OutcomeUnknown, TransitionRefused
 from thumbnailer_storage.jobs.model import Job, Status
 from thumbnailer_storage.jobs.patience import Patience
 from thumbnailer_storage.opening import Stores
@@ -33,17 +33,25 @@ class Taker:
 
     def take(self, most: int) -> list[Hold]:
         """Up to so many jobs that are ours now; never more than there are free slots."""
+        holds: list[Hold] = []
         try:
             if self._idle and self._stores.queue.quiet(self.queues):
                 return []
             with self._stores.together():
                 messages = self._stores.queue.receive(self.queues, most=most, visibility=self._lease)
-                claimed = [(self.claim(message), message) for message in messages]
+                holds = [Hold(job, message) for message in messages if (job := self.claim(message)) is not None]
+        except OutcomeUnknown:
+            return [hold for hold in holds if self._is_ours(hold)]
         except DatabaseUnavailable:
             self._patience.trouble()
             raise
         self._idle = not messages
-        return [Hold(job, message) for job, message in claimed if job is not None]
+        return holds
+
+    def _is_ours(self, hold: Hold) -> bool:
+        """Whether the claim was committed, although the reply was lost."""
+        found = self._stores.jobs.get(hold.job.id)
+        return (found.status, found.attempt) == (Status.PROCESSING, hold.job.attempt)
 
     def claim(self, message: Message) -> Job | None:
         """The message's job, if we may have it; else the message is dealt with."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from pathlib import Path
 from threading import Event, Lock
 
 import structlog
 
 from thumbnailer_storage.errors import StorageError
 from thumbnailer_storage.opening import Stores
+from thumbnailer_worker.errors import ScratchFull, ScratchGone
 
 LONGEST_PAUSE = 30.0
 
@@ -23,8 +26,9 @@ def growing(tries: int, longest: float = LONGEST_PAUSE) -> float:
 class Trouble:
     """Whether a store is in trouble; it is over once all of them answer."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, scratch: Path) -> None:
         self._stores = stores
+        self._probe = scratch / "probe"
         self._reason: str | None = None
         self._lock = Lock()
 
@@ -37,14 +41,15 @@ class Trouble:
     def reason(self) -> str | None:
         return self._reason
 
-    def wait_out(self, stop: Event) -> None:
-        """Return once all stores answer, or the worker is to stop."""
+    def wait_out(self, stop: Event, beat: Callable[[], None]) -> None:
+        """Return once all stores answer, or the worker is to stop; raises ScratchGone, which waiting does not mend."""
         tries = 0
         while self._reason is not None and not stop.wait(growing(tries)):
+            beat()
             tries += 1
             try:
                 self.look()
-            except StorageError as error:
+            except (StorageError, ScratchFull) as error:
                 log.warning("a store is still in trouble", reason=str(error))
             else:
                 log.info("the stores answer again")
@@ -52,7 +57,14 @@ class Trouble:
                     self._reason = None
 
     def look(self) -> None:
-        """Ask each store for something small; raises what is wrong with it."""
-        self._stores.upkeep.now()
+        """Ask each store, and the scratch folder, for something small; raises what is wrong with it."""
+        self._stores.recognise_objects()
         self._stores.objects.check()
         self._stores.queue.depth("standard")
+        try:
+            self._probe.write_bytes(b"probe")
+            self._probe.unlink()
+        except FileNotFoundError:
+            raise ScratchGone(f"the scratch folder {self._probe.parent} has vanished: start the worker anew") from None
+        except OSError as error:
+            raise ScratchFull(f"the scratch folder {self._probe.parent} cannot be used: {error.strerror}") from error

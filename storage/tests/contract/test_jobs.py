@@ -1,5 +1,7 @@
 """What every database has to do for the records."""
 
+import base64
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from thumbnailer_storage.opening import Stores
 
 NewJob = Callable[..., Job]
 LEASE = 30.0
+FAR = base64.urlsafe_b64encode(json.dumps(["0001-01-01T00:00:00+14:00", str(uuid4())]).encode()).decode()
 
 
 def added(stores: Stores, job: Job) -> Job:
@@ -205,7 +208,7 @@ def test_a_list_is_narrowed_by_status_priority_and_time(stores: Stores, new_job:
     assert stores.jobs.counts("ada")[Status.PENDING] == 1
 
 
-@pytest.mark.parametrize("cursor", ["nonsense", "e30=", "WzEsMl0="])
+@pytest.mark.parametrize("cursor", ["nonsense", "e30=", "WzEsMl0=", FAR])
 def test_a_made_up_cursor_is_refused(stores: Stores, cursor: str) -> None:
     with pytest.raises(InvalidJob, match="cursor"):
         stores.jobs.newest("ada", cursor=cursor)

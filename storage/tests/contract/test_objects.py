@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +81,18 @@ def test_nothing_is_visible_before_the_put_has_ended(objects: Objects) -> None:
 
     objects.put("uploads/a", watched())
     assert objects.size("uploads/a") == CHUNK
+
+
+def test_a_reading_that_is_closed_early_holds_nothing_open(objects: Objects) -> None:
+    objects.put("uploads/a", [b"x" * CHUNK, b"y"])
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        objects.read("uploads/a").close()
+        begun = objects.read("uploads/a")
+        assert next(iter(begun)) == b"x" * CHUNK
+        begun.close()
+        assert len(content(objects, "uploads/a")) == CHUNK + 1
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_missing_object_is_told_at_the_call(objects: Objects) -> None:

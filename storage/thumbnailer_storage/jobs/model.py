@@ -24,6 +24,8 @@ from thumbnailer_storage.errors import InvalidJob
 
 MAX_OUTPUTS = 20
 MAX_SIDE = 4096
+MAX_OUTPUT_PIXELS = 64_000_000
+"""Of all outputs of a job together: what fits into the CPU time that a job has by default, in any format."""
 MAX_METADATA_BYTES = 4096
 POISON_DEATHS = 5
 """A job fails as poison after this many deaths that it died alone; the first may have been a neighbour's doing."""
@@ -178,6 +180,10 @@ class Job:
     def __post_init__(self) -> None:
         if not 1 <= len(self.outputs) <= MAX_OUTPUTS:
             raise InvalidJob(f"{len(self.outputs)} outputs asked for: a job makes 1 to {MAX_OUTPUTS}")
+        if sum(output.width * output.height for output in self.outputs) > MAX_OUTPUT_PIXELS:
+            raise InvalidJob(
+                f"the outputs together have more than {MAX_OUTPUT_PIXELS} pixels: ask for smaller or fewer"
+            )
         if not all(isinstance(k, str) and isinstance(v, str) for k, v in self.metadata.items()):
             raise InvalidJob("metadata holds text only: names and values are strings")
         if sum(len(k.encode()) + len(v.encode()) for k, v in self.metadata.items()) > MAX_METADATA_BYTES:

@@ -7,7 +7,7 @@ import binascii
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -192,7 +192,7 @@ def cursor_after(job: Job) -> str:
 def older_than(cursor: str) -> ColumnElement[bool]:
     try:
         start, job = json.loads(base64.urlsafe_b64decode(cursor))
-        last = datetime.fromisoformat(start), UUID(job)
-    except (ValueError, TypeError, AttributeError, binascii.Error):
+        last = datetime.fromisoformat(start).astimezone(UTC), UUID(job)
+    except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error):
         raise InvalidJob("the cursor is none of ours: take it from `next` of the page before") from None
     return or_(jobs.c.start < last[0], and_(jobs.c.start == last[0], jobs.c.id < last[1]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, func, insert, or_, select, update
 
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.model import Job, Status
@@ -17,6 +17,7 @@ from thumbnailer_storage.jobs.tables import clock, facts, jobs
 
 LATEST_CLAIMS = 100
 """How many of a queue's claims are looked at to see how far it has come."""
+MARKED = select(facts.c.value).where(facts.c.name == "objects")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,17 @@ class Upkeep:
         """The database's own id, made when its tables were."""
         with self._database.read() as connection:
             return str(connection.execute(select(facts.c.value).where(facts.c.name == "id")).scalar_one())
+
+    def objects_are_marked(self) -> bool:
+        """Whether an object store was ever marked as this database's."""
+        with self._database.read() as connection:
+            return connection.execute(MARKED).first() is not None
+
+    def note_objects_marked(self) -> None:
+        if not self.objects_are_marked():
+            with self._database.write() as connection:
+                if connection.execute(MARKED).first() is None:
+                    connection.execute(insert(facts).values(name="objects", value="marked"))
 
     def now(self) -> datetime:
         """The database's clock."""

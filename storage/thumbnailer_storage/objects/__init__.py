@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -20,6 +20,14 @@ class Stored:
     modified: datetime
 
 
+class Reading(Protocol):
+    """An object's bytes, in chunks, once. What it holds open is let go after the last chunk, or by `close`."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    def close(self) -> None: ...
+
+
 class Objects(Protocol):
     """One backend. Every method raises ObjectsUnavailable where the store does not answer or refuses us."""
 
@@ -32,8 +40,8 @@ class Objects(Protocol):
     def size(self, key: str) -> int:
         """Length in bytes; raises ObjectMissing."""
 
-    def read(self, key: str, start: int = 0, length: int | None = None) -> Generator[bytes]:
-        """The bytes from `start` on, in chunks; raises ObjectMissing at the call. Close it when done early."""
+    def read(self, key: str, start: int = 0, length: int | None = None) -> Reading:
+        """The bytes from `start` on, in chunks; raises ObjectMissing at the call."""
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; those that are gone already are no error."""

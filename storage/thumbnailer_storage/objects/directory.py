@@ -9,18 +9,20 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from uuid import uuid4
 
 from thumbnailer_storage.errors import ObjectExists, ObjectMissing, ObjectsUnavailable
-from thumbnailer_storage.objects import CHUNK, Stored
+from thumbnailer_storage.objects import CHUNK, Reading, Stored
 
 KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 """No part of a key begins with a dot: none can climb out of the directory, or meet the unfinished files."""
 UNFINISHED = ".unfinished"
+PROBE_BYTES = 64 * 1024
 
 
 class DirectoryObjects:
@@ -52,10 +54,9 @@ class DirectoryObjects:
         with trouble_in_our_terms(), self._missing_in_our_terms(key):
             return self._path(key).stat().st_size
 
-    def read(self, key: str, start: int = 0, length: int | None = None) -> Generator[bytes]:
+    def read(self, key: str, start: int = 0, length: int | None = None) -> Reading:
         with trouble_in_our_terms(), self._missing_in_our_terms(key):
-            descriptor = os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
-        return read_chunks(descriptor, start, length)
+            return FileReading(self._path(key).open("rb", buffering=0), start, length)
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
@@ -87,8 +88,11 @@ class DirectoryObjects:
     def check(self) -> None:
         with trouble_in_our_terms():
             probe = self._unfinished / uuid4().hex
-            probe.touch()
-            probe.unlink()
+        try:
+            write_synced(probe, [b"\0" * PROBE_BYTES])  # an empty file is still made on a full disk
+        finally:
+            with suppress(OSError):
+                probe.unlink()
 
     @contextmanager
     def _missing_in_our_terms(self, key: str) -> Iterator[None]:
@@ -146,19 +150,27 @@ def sync_directory(folder: Path) -> None:
         os.close(descriptor)
 
 
-def read_chunks(descriptor: int, start: int, length: int | None) -> Generator[bytes]:
-    try:
-        with trouble_in_our_terms():
-            offset, end = start, os.fstat(descriptor).st_size
-            end = end if length is None else min(end, start + length)
-            while offset < end:
-                chunk = os.pread(descriptor, min(CHUNK, end - offset), offset)
-                if not chunk:
-                    return
-                offset += len(chunk)
-                yield chunk
-    finally:
-        os.close(descriptor)
+class FileReading:
+    """The bytes of an open file from `start` on, `length` of them at most; the file is its own from now on."""
+
+    def __init__(self, file: FileIO, start: int, length: int | None) -> None:
+        self._file = file
+        self._start = start
+        self._length = length
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            with trouble_in_our_terms():
+                self._file.seek(self._start)
+                left = os.fstat(self._file.fileno()).st_size if self._length is None else self._length
+                while left > 0 and (chunk := self._file.read(min(CHUNK, left))):
+                    left -= len(chunk)
+                    yield chunk
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        self._file.close()
 
 
 @contextmanager

@@ -31,13 +31,15 @@ class _Checked(BaseModel):
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,16}$")]
 _Line = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 _Side = Annotated[int, Field(ge=1, le=1_000_000)]
+_Length = Annotated[int, Field(ge=1, lt=1 << 31)]
+"""Of a source: only its area is limited."""
 _Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 
 
 class _Source(_Checked):
     format: _Name
-    width: _Side
-    height: _Side
+    width: _Length
+    height: _Length
 
 
 class _Result(_Checked):

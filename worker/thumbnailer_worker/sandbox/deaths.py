@@ -30,7 +30,9 @@ def by_returncode(returncode: int) -> Death:
     return {-signal.SIGXCPU: Death.CPU, -signal.SIGKILL: Death.KILLED}.get(returncode, Death.CRASHED)
 
 
-_OUT_OF_TIME = "The image took more time than a job may use: send a smaller or simpler one."
+_OUT_OF_TIME = (
+    "The image took more time than a job may use: send a smaller or simpler one, or ask for fewer or smaller outputs."
+)
 _CRASHED = "The decoder crashed on this image: it is damaged, or made to do harm; save it anew with another program."
 
 MEANING: Mapping[Death, Callable[[], Exception]] = {
