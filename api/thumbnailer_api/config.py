@@ -10,14 +10,22 @@ from typing import Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from thumbnailer_storage.config import Settings, StorageSettings, load
+from thumbnailer_storage.config import (
+    GRACE_SECONDS,
+    HOST,
+    LEASE_SECONDS,
+    MAX_UPLOAD_BYTES,
+    Settings,
+    StorageSettings,
+    load,
+)
 from thumbnailer_storage.errors import SettingError
 from thumbnailer_storage.logs import LogSettings
 
 S = TypeVar("S", bound=Settings)
 
-HOST = Field("127.0.0.1", description="Address that the API and the health listeners bind to.")
-BODY_SECONDS = Field(300.0, gt=0, description="Longest time that a request's body may take, in seconds.")
+DAY = 86400
+BODY_SECONDS = Field(300.0, gt=0, le=DAY, description="Longest time that a request's body may take, in seconds.")
 
 
 class ApiSettings(Settings):
@@ -34,11 +42,11 @@ class ApiSettings(Settings):
         256, ge=8, le=4096, description="Requests at a time: at most half receive bodies, at most a quarter wait."
     )
     body_seconds: float = BODY_SECONDS
-    max_upload_bytes: int = Field(50 * 1024 * 1024, ge=1, description="Largest image that is taken, in bytes.")
+    max_upload_bytes: int = MAX_UPLOAD_BYTES
     drain_seconds: float = Field(
-        0.0, ge=0, description="Pause on SIGTERM between turning not ready and accepting no more, in seconds."
+        0.0, ge=0, le=DAY, description="Pause on SIGTERM between turning not ready and accepting no more, in seconds."
     )
-    grace_seconds: float = Field(25.0, ge=0, description="How long requests, or a job, may go on after SIGTERM.")
+    grace_seconds: float = GRACE_SECONDS
 
     @model_validator(mode="after")
     def strangers_need_a_key(self) -> Self:
@@ -65,12 +73,17 @@ class HousekeeperSettings(Settings):
     housekeeper_health_port: int = Field(
         8083, ge=0, le=65535, description="Port of the housekeeper's health, readiness and metrics."
     )
-    housekeeping_seconds: float = Field(5.0, gt=0, description="Pause between two rounds of resend and rescue.")
+    housekeeping_seconds: float = Field(5.0, gt=0, le=DAY, description="Pause between two rounds of resend and rescue.")
     resend_seconds: float = Field(
-        60.0, gt=0, description="How long a job is overtaken, or a queue reads empty, before messages are sent again."
+        60.0,
+        gt=0,
+        le=DAY,
+        description="How long a job is overtaken, or a queue reads empty, before messages are sent again.",
     )
-    sweep_seconds: float = Field(3600.0, gt=0, description="Pause between two sweeps of objects that nobody needs.")
-    lease_seconds: float = Field(30.0, gt=0, description="How long a worker's claim holds without a heartbeat.")
+    sweep_seconds: float = Field(
+        3600.0, gt=0, le=DAY, description="Pause between two sweeps of objects that nobody needs."
+    )
+    lease_seconds: float = LEASE_SECONDS
     body_seconds: float = BODY_SECONDS
 
 
