@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import statistics
 import threading
 import time
@@ -139,6 +140,36 @@ def test_callers_that_fetch_slowly_take_the_same_share(start) -> None:
     for connection in slow:
         connection.close()
     wait_until(lambda: gauge(service, "thumbnailer_api_transfers") == 0, "the slots are given back")
+
+
+@pytest.mark.parametrize(("size", "times"), [(210_000, 60), (60_000, 300)])
+def test_callers_that_read_nothing_leave_a_quarter_of_the_threads(start, size, times) -> None:
+    service = start(threads=8)
+    job = service.completed(bytes(size))
+    asks = f"GET /jobs/{job.id}/outputs/0 HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    for _ in range(3):
+        for _ in range(16):
+            connection = socket.socket()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(service.address)
+            service.connections.append(connection)
+            connection.sendall(asks * times)
+        began = time.monotonic()
+        assert httpx.get(f"{service.url}/queue", timeout=HANG_SECONDS, trust_env=False).status_code == 200
+        assert time.monotonic() - began < 3
+        wait_until(lambda: gauge(service, "thumbnailer_api_transfers") == 4, "half of the threads wait for callers")
+
+
+def test_an_answer_has_a_deadline_although_its_caller_reads_on(start) -> None:
+    service = start(body_seconds=1)
+    job = service.completed(bytes(30_000_000))
+    connection = service.connect(f"GET /jobs/{job.id}/outputs/0 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    wait_until(lambda: gauge(service, "thumbnailer_api_transfers") == 1, "it is sent")
+    began = time.monotonic()
+    while gauge(service, "thumbnailer_api_transfers"):
+        connection.recv(10_000)
+        assert time.monotonic() - began < 10
+        time.sleep(0.05)
 
 
 def test_a_post_of_20_mib_costs_the_api_less_than_20_mib_of_memory(program, image, say) -> None:

@@ -30,6 +30,7 @@ class Api:
             (settings.host, settings.port),
             create_app(self.wiring),
             threads=settings.threads,
+            transfers=self.wiring.transfers,
             body_seconds=settings.body_seconds,
             grace=settings.grace_seconds,
         )

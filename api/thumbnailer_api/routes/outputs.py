@@ -16,8 +16,9 @@ from thumbnailer_api.wiring import Wiring
 from thumbnailer_storage.jobs.model import Job, Result, Status
 from thumbnailer_storage.objects import Reading
 
-LARGE = 256 * 1024
-"""An output from this size on may have to wait for a slow caller, so it counts as a transfer."""
+LARGE = 64 * 1024
+"""An output from this size on may not fit into the system's buffers, so it counts as a transfer from its beginning:
+where there is no room, its caller is told so, and not cut off in the middle."""
 
 
 def get(wiring: Wiring, job: str, n: str) -> Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import selectors
 import socket
 import time
@@ -11,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from cheroot.connections import ConnectionManager
 from cheroot.server import HTTPConnection
 
-from thumbnailer_api.server.reader import Gathered, Reader
+from thumbnailer_api.admission import Admission
+from thumbnailer_api.errors import Busy
+from thumbnailer_api.server.reader import SILENCE_SECONDS, Gathered, Reader
 from thumbnailer_api.server.requests import Request
 
 if TYPE_CHECKING:
@@ -23,17 +27,41 @@ LINGER_BYTES = 64 * 1024 * 1024
 
 
 class Writer:
-    """The sending side. cheroot's keeps what it could not send, and tries again when it is forgotten."""
+    """The sending side. cheroot's keeps what it could not send, and tries again when it is forgotten.
 
-    def __init__(self, sock: socket.socket) -> None:
+    A thread that has to wait for a caller to read counts as a transfer, and waits until `deadline` at most; where it
+    may not wait, as outside of an answer, the connection is cut.
+    """
+
+    def __init__(self, sock: socket.socket, transfers: Admission) -> None:
         self._socket = sock
+        self._transfers = transfers
+        self.deadline = 0.0
 
     def write(self, data: bytes) -> int:
-        """Send all of it; TimeoutError where the caller takes none of it for ten seconds."""
-        left = memoryview(data)
-        while left:
-            left = left[self._socket.send(left) :]
+        """Send all of it; ConnectionAbortedError where the caller does not take it in time."""
+        left = memoryview(data)[self._sent_at_once(data) :]
+        if left:
+            try:
+                with self._transfers.one():
+                    self._send(left)
+            except (Busy, TimeoutError):
+                raise ConnectionAbortedError(errno.ECONNABORTED, "the caller does not read its answer") from None
         return len(data)
+
+    def _sent_at_once(self, data: bytes) -> int:
+        try:
+            return os.write(self._socket.fileno(), data)
+        except BlockingIOError:
+            return 0
+
+    def _send(self, left: memoryview) -> None:
+        while left:
+            seconds = min(SILENCE_SECONDS, self.deadline - time.monotonic())
+            if seconds <= 0:
+                raise TimeoutError
+            self._socket.settimeout(seconds)
+            left = left[self._socket.send(left) :]
 
 
 class Connection(HTTPConnection):
@@ -41,12 +69,16 @@ class Connection(HTTPConnection):
 
     RequestHandlerClass = Request
     rfile: Reader
+    wfile: Writer
     server: Server
 
     def __init__(self, server: Server, sock: socket.socket, _: Any) -> None:
-        super().__init__(server, sock, lambda _, mode, __: Reader(sock) if mode == "rb" else Writer(sock))
+        super().__init__(server, sock, self._file)
         self.caller_still_sends = False
         self._to_discard = 0
+
+    def _file(self, sock: socket.socket, mode: str, _: int) -> Reader | Writer:
+        return Reader(sock) if mode == "rb" else Writer(sock, self.server.transfers)
 
     def look(self) -> Gathered:
         """Take what has arrived; one that lingers ends with its caller, or when that has sent too much."""

@@ -45,7 +45,9 @@ class Reader:
         self.closed = False
 
     def gather(self) -> Gathered:
-        """Take what is there. A head that is too long or cut short counts as whole: a thread refuses it."""
+        """Take what is there up to a whole head; one that is too long or cut short counts: a thread refuses it."""
+        if self._arrived and self.has_data():
+            return Gathered.REQUEST
         before = len(self._arrived)
         try:
             self._arrived += (data := os.read(self._socket.fileno(), PIECE))

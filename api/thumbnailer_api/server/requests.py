@@ -10,7 +10,6 @@ from uuid import uuid4
 from cheroot.server import HeaderReader, HTTPRequest
 
 from thumbnailer_api.server.bodies import Body, ChunkedBody, MeasuredBody
-from thumbnailer_api.server.reader import SILENCE_SECONDS
 
 ASKS_FIRST = b"100-Continue"
 """Not spelled as callers do, for cheroot would answer that at once; we do when the body is first read."""
@@ -64,6 +63,7 @@ class Request(HTTPRequest):
         self.ensure_headers_sent()
         if self.chunked_write:
             self.conn.wfile.write(b"0\r\n\r\n")
+        self.conn.wfile.deadline = 0.0
 
     def _body(self) -> Body:
         if self.chunked_read:
@@ -75,7 +75,7 @@ class Request(HTTPRequest):
             self.conn.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def send_headers(self) -> None:
-        self.conn.socket.settimeout(SILENCE_SECONDS)  # the body's deadline does not hold for the answer
+        self.conn.wfile.deadline = time.monotonic() + self.server.body_seconds
         if not self.rfile.finished:
             self._end_connection()
         super().send_headers()

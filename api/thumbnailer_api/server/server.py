@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from cheroot import wsgi
 
+from thumbnailer_api.admission import Admission
 from thumbnailer_api.server.connections import Connection, Connections
 from thumbnailer_api.server.reader import MAX_HEAD, SILENCE_SECONDS, Gathered
 
@@ -24,14 +25,27 @@ log = structlog.get_logger()
 
 
 class Server(wsgi.Server):
-    """Serves one WSGI app with a fixed number of threads. `body_seconds` is the longest time of one body."""
+    """Serves one WSGI app with a fixed number of threads.
+
+    `body_seconds` is the longest time of one body, and of one answer; `transfers` bounds how many threads wait for
+    callers who do not read.
+    """
 
     ConnectionClass = Connection
     max_request_header_size = MAX_HEAD
     _connections: Connections
     _refused: OSError | None = None
 
-    def __init__(self, address: tuple[str, int], app: Any, *, threads: int, body_seconds: float, grace: float) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        app: Any,
+        *,
+        threads: int,
+        transfers: Admission,
+        body_seconds: float,
+        grace: float,
+    ) -> None:
         super().__init__(
             address,
             app,
@@ -43,6 +57,7 @@ class Server(wsgi.Server):
             shutdown_timeout=int(grace),
         )
         self.requests._force_close = cut  # cheroot's leaves a caller who does not read, and waits for it for ever
+        self.transfers = transfers
         self.body_seconds = body_seconds
         self.most_connections = min(MAX_CONNECTIONS, open_files() - 2 * threads - SPARE_FILES)
         self.keep_alive_conn_limit = self.most_connections // 2
