@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -149,12 +150,20 @@ class JobAsked(Asked):
             raise in_our_words(error, "The part `job`") from None
 
 
+def a_time(given: datetime) -> datetime:
+    """In UTC; the first and the last hours of the calendar are none there."""
+    try:
+        return given.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("it lies outside the years 1 to 9999 in UTC") from None
+
+
 class ListAsked(Asked):
     """Which of the caller's jobs are listed."""
 
     status: Status | None = Field(default=None, description="Only jobs in this state.")
     priority: Priority | None = Field(default=None, description="Only jobs of this priority.")
-    since: AwareDatetime | None = Field(
+    since: Annotated[AwareDatetime, AfterValidator(a_time)] | None = Field(
         default=None, description="Only jobs accepted at this time or later (RFC 3339)."
     )
     limit: int = Field(default=50, ge=1, le=200, description="How many at most.")

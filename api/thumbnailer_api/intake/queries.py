@@ -21,7 +21,7 @@ def job_asked(query: str) -> JobAsked:
     given: dict[str, Any] = {}
     for name, value in pairs(query):
         if name == "output":
-            given.setdefault("outputs", []).append(spelled(value))
+            given.setdefault("output", []).append(spelled(value))
         elif name in given:
             raise Invalid(f"The query names {name[:100]} twice.", [(name[:100], "is there twice")])
         else:

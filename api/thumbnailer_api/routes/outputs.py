@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -45,13 +46,14 @@ def get(wiring: Wiring, job: str, n: str) -> Response:
 
 def result_of(job: Job, n: str) -> Result:
     """What was made as output `n`; raises NoSuchOutput, NotFinished, JobFailed, Gone."""
-    if not n.isascii() or not n.isdigit() or int(n[:9]) >= len(job.outputs):
+    number = int(n) if re.fullmatch("[0-9]{1,9}", n) else len(job.outputs)
+    if number >= len(job.outputs):
         raise NoSuchOutput(f"The job has the outputs 0 to {len(job.outputs) - 1}.")
     if not job.status.final:
         raise NotFinished(f"The job is {job.status}: ask for it with `Prefer: wait=20` until it is complete.")
     if job.status is Status.FAILED:
         raise JobFailed(job.message)
-    result = job.outputs[int(n)].result
+    result = job.outputs[number].result
     if job.status is not Status.COMPLETE or result is None:
         raise Gone(f"The job is {job.status} and its data is removed: send the image again.")
     return result
