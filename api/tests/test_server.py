@@ -97,6 +97,7 @@ def test_a_body_in_chunks_is_taken(service, image) -> None:
 @pytest.mark.parametrize(
     "body",
     [b"zz\r\n", b"-5\r\n", b"\r\n", b"fffffffffffffffff\r\n", b"0x5\r\nhello\r\n", b"9" * 3000, b"5\r\nhello!!",
+     b"5\nhello\r\n", b"5;a\nb\r\nhello\r\n", b"5\r\nhello\n\n", b"0\r\na: b\n\n\r\n", b"\x0b5\r\nhello\r\n",
      b"0\r\n" + b"a: b\r\n" * 100],
 )  # fmt: skip
 def test_chunks_that_are_none_are_refused(service, small, body) -> None:
@@ -160,10 +161,24 @@ def test_a_head_that_trickles_has_a_deadline_and_holds_no_thread(start, monkeypa
     "headers",
     [["Content-Length: -5"], ["Content-Length: 1_0"], ["Content-Length: +5"], ["Content-Length: x"],
      ["Content-Length: 5", "Content-Length: 6"], ["Content-Length: 5", "Transfer-Encoding: chunked"],
-     ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], ["Host: a", "Host: b"], ["no colon"]],
+     ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], ["Host: a", "Host: b"], ["no colon"],
+     ["Transfer-Encoding:"], ["Transfer-Encoding: \x0bchunked"], ["Transfer-Encoding : chunked"],
+     ["Transfer-Encoding: gzip, chunked"], ["Transfer-Encoding: identity"], ["X: a\rb"], ["X: a\0b"], ["X: a\nb"],
+     ["X y: z"], [": z"], ["X: a", " folded"], ["X: a", "\tfolded"]],
 )  # fmt: skip
 def test_a_head_that_two_readers_could_read_differently_is_refused(service, headers) -> None:
     assert problem(answer_of(service.connect(head(*headers)))) == (400, "/problems/malformed-request")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"POST /jobs HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"GET /queue HTTP/1.1\r\n\r\n",
+     b"GET /queue HTTP/1.1\r\n folded: x\r\nHost: x\r\n\r\n"],
+)  # fmt: skip
+def test_a_request_as_no_release_of_http_has_it_is_refused_and_the_last(service, sent) -> None:
+    connection = service.connect(sent + b"GET /queue HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert problem(answer_of(connection)) == (400, "/problems/malformed-request")
+    assert connection.recv(1) == b""
 
 
 def test_a_head_that_is_too_long_is_refused(service) -> None:

@@ -66,7 +66,7 @@ class ChunkedBody:
         self.finished = True
 
     def _size(self) -> int:
-        digits = self._reader.line().partition(b";")[0].strip()
+        digits = self._reader.line().partition(b";")[0].rstrip(b" \t")
         if not digits or len(digits) > 8 or digits.strip(b"0123456789abcdefABCDEF"):
             raise Malformed("The body is not chunked as HTTP wants it: a chunk's size is no hexadecimal number.")
         return int(digits, 16)

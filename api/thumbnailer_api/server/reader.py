@@ -93,12 +93,15 @@ class Reader:
         return self._take(most) if self._arrived else self._receive(min(most, PIECE))
 
     def line(self) -> bytes:
-        """A line of the body, without its end. Raises BodyCut, TooSlow, Malformed."""
-        while (end := self._arrived.find(b"\n", 0, MAX_LINE)) < 0:
+        """A line of the body, without the CRLF that ends it. Raises BodyCut, TooSlow, Malformed."""
+        while (end := self._arrived.find(b"\r\n", 0, MAX_LINE)) < 0:
             if len(self._arrived) >= MAX_LINE:
                 raise Malformed("The body is not chunked as HTTP wants it: a line between two chunks is too long.")
             self._arrived += self._receive(PIECE)
-        return self._take(end + 1).rstrip(b"\r\n")
+        line = self._take(end + 2)[:-2]
+        if b"\n" in line or b"\r" in line:
+            raise Malformed("The body is not chunked as HTTP wants it: its lines end with CRLF.")
+        return line
 
     def at_line_end(self) -> bool:
         """Take the end of a line; False where something else stands there. Raises BodyCut, TooSlow."""

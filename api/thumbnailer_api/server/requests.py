@@ -3,58 +3,69 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from cheroot.server import HeaderReader, HTTPRequest
+from cheroot.server import HTTPRequest
 
 from thumbnailer_api.server.bodies import Body, ChunkedBody, MeasuredBody
 
-ASKS_FIRST = b"100-Continue"
-"""Not spelled as callers do, for cheroot would answer that at once; we do when the body is first read."""
+FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*+)\r\n")
+ONCE = (b"Content-Length", b"Transfer-Encoding", b"Host")
+"""Headers that say where a request ends and whom it is for: two readers must not disagree about them."""
 
 
-class OnceHeaders(dict[bytes, bytes]):
-    """Headers of which those that say where a request ends come once: two readers must not disagree about it."""
+def read_headers(lines: Any) -> dict[bytes, bytes]:
+    """Read them as RFC 9112 has them, and no looser; raises ValueError.
 
-    def __setitem__(self, name: bytes, value: bytes) -> None:
-        if name in (b"Content-Length", b"Transfer-Encoding", b"Host") and name in self:
+    Those with an underscore are left out, since WSGI would mistake them for others.
+    """
+    headers: dict[bytes, bytes] = {}
+    while (line := lines.readline()) != b"\r\n":
+        field = FIELD.fullmatch(line)
+        if field is None:
+            raise ValueError("A line of the head is no header: write `Name: value`, and end it with CRLF.")
+        name, value = field[1].title(), field[2].strip(b" \t")
+        if name in ONCE and name in headers:
             raise ValueError(f"The header {name.decode('ascii')} came twice.")
-        super().__setitem__(name, value)
+        if b"_" not in name:
+            headers[name] = headers[name] + b", " + value if name in headers else value
+    return headers
 
 
-class Headers(HeaderReader):
-    """Reads headers; those with an underscore are left out, since WSGI would mistake them for others."""
-
-    def __call__(self, rfile: Any, hdict: dict[bytes, bytes] | None = None) -> dict[bytes, bytes]:
-        found = OnceHeaders()
-        super().__call__(rfile, found)
-        if found.get(b"Expect", b"").lower() == b"100-continue":
-            dict.__setitem__(found, b"Expect", ASKS_FIRST)
-        hdict = {} if hdict is None else hdict
-        hdict.update(found)
-        return hdict
-
-    def _allow_header(self, key_name: bytes) -> bool:
-        return b"_" not in key_name
+def refuse_unclear_framing(headers: Mapping[bytes, bytes], protocol: str) -> None:
+    """Raise ValueError where two readers could disagree about where the request ends."""
+    coding, length = headers.get(b"Transfer-Encoding"), headers.get(b"Content-Length")
+    if coding is not None and (protocol != "HTTP/1.1" or coding.lower() != b"chunked"):
+        raise ValueError("Transfer-Encoding has to be `chunked`, in HTTP/1.1.")
+    if length is not None and (coding is not None or not length.isdigit()):
+        raise ValueError("Content-Length has to be a number, and alone.")
+    if protocol == "HTTP/1.1" and b"Host" not in headers:
+        raise ValueError("HTTP/1.1 has to name a Host.")
 
 
 class Request(HTTPRequest):
     """A request whose head has arrived."""
 
-    header_reader = Headers()
     rfile: Any
 
     def read_request_headers(self) -> bool:
-        """Read the headers; False where a refusal was sent, as for a length that two readers could take for two."""
-        if not super().read_request_headers():  # type: ignore[no-untyped-call]
+        """Read the headers; False where a refusal was sent. All of cheroot's, which takes more than HTTP allows."""
+        try:
+            self.inheaders = read_headers(self.rfile)
+            refuse_unclear_framing(self.inheaders, self.response_protocol)
+        except ValueError as error:
+            self.simple_response("400 Bad Request", str(error))
             return False
-        length = self.inheaders.get(b"Content-Length")
-        if length is None or (length.isdigit() and not self.chunked_read):
-            return True
-        self.simple_response("400 Bad Request", "Content-Length has to be a number, and alone.")
-        return False
+        self.chunked_read = b"Transfer-Encoding" in self.inheaders
+        options = [option.strip() for option in self.inheaders.get(b"Connection", b"").lower().split(b",")]
+        self.close_connection = b"close" in options or (
+            self.response_protocol == "HTTP/1.0" and b"keep-alive" not in options
+        )
+        return True
 
     def respond(self) -> None:
         self.rfile = self._body()
@@ -71,7 +82,7 @@ class Request(HTTPRequest):
         return MeasuredBody(self.conn.rfile, int(self.inheaders.get(b"Content-Length", 0)), self._welcome)
 
     def _welcome(self) -> None:
-        if self.inheaders.get(b"Expect") == ASKS_FIRST:
+        if self.inheaders.get(b"Expect", b"").lower() == b"100-continue":
             self.conn.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def send_headers(self) -> None:
