@@ -127,6 +127,7 @@ ASKED = {
     "quality for a PNG": (one(format="png", quality=80), "outputs.0: quality has no meaning for png"),
     "a colour by name": (one(background="red"), "outputs.0.background: 'red' is no colour: write it as #rrggbb"),
     "a misspelt field": (one(sise="1x1"), "outputs.0.sise: there is no such field"),
+    "a field with a long name": ({"x" * 5000: 1}, "x" * 100 + ": there is no such field"),
     "an unknown field": ({"color": 1}, "color: there is no such field"),
     "20,000 outputs": ({"outputs": [{}] * 20_000}, "larger than 65536 bytes: it names 20 outputs"),
     "21 outputs": ({"outputs": [{}] * 21}, "outputs: List should have at most 20 items"),
@@ -198,6 +199,8 @@ LISTS = {
     "since=9999-12-31T23:59:59-14:00": "since: it lies outside the years 1 to 9999",
     "cursor=abc": "cursor is none of ours",
     "cursor=W10": "cursor is none of ours",
+    "limit=1&limit=2": "limit twice",
+    "status=pending&status=failed": "status twice",
     "page=2": "page: there is no such field",
 }
 
@@ -207,6 +210,14 @@ def test_a_wrong_list_is_refused(service, query) -> None:
     answer = service.http.get(f"/jobs?{query}")
     assert answer.status_code == 422, answer.text
     assert LISTS[query] in answer.json()["detail"]
+
+
+def test_options_at_an_address_that_has_none_are_refused(service) -> None:
+    job = f"/jobs/{service.completed().id}"
+    for path in (job, f"{job}/events", f"{job}/outputs/0", "/queue", "/docs", "/openapi.json", "/problems/busy"):
+        answer = service.http.get(f"{path}?size=1")
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request"), path
+        assert "size: there is no such field" in answer.json()["detail"]
 
 
 def form(*parts: str, end: str = "--b--\r\n") -> dict[str, object]:
@@ -273,7 +284,17 @@ def test_what_the_head_gives_away_is_refused(service, small, case) -> None:
 
 
 def test_an_address_that_is_none_answers_with_a_problem(service) -> None:
-    for path in ("/", "/job", "/jobs/x/y", "/jobs/x/outputs", "/problems/none", "/static/x"):
+    for path in (
+        "/",
+        "//jobs",
+        "/jobs//",
+        "/jobs//x",
+        "/job",
+        "/jobs/x/y",
+        "/jobs/x/outputs",
+        "/problems/none",
+        "/static/x",
+    ):
         answer = service.http.get(path)
         assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found"), path
         assert answer.headers["content-type"] == "application/problem+json"

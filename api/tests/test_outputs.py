@@ -78,11 +78,18 @@ def test_a_range_behind_the_end_is_refused(service, output) -> None:
     assert answer.json()["type"] == "/problems/range-outside"
 
 
+@pytest.mark.parametrize("asked", ["bytes=-0", "Bytes = -00"])
+def test_the_last_no_bytes_are_no_range(service, output, asked) -> None:
+    answer = service.http.get(output, headers={"Range": asked})
+    assert (answer.status_code, answer.headers["content-range"]) == (416, "bytes */1024")
+
+
 def test_a_part_is_sent_only_of_the_output_that_is_meant(service, output) -> None:
     etag = service.http.get(output).headers["etag"]
     part = {"Range": "bytes=0-9"}
     assert service.http.get(output, headers=part | {"If-Range": etag}).status_code == 206
     assert service.http.get(output, headers=part | {"If-Range": '"another"'}).status_code == 200
+    assert service.http.get(output, headers=part | {"If-Range": f"W/{etag}"}).status_code == 200
     assert service.http.get(output, headers=part | {"If-Range": "Tue, 24 Nov 2026 07:00:00 GMT"}).status_code == 200
 
 

@@ -8,6 +8,7 @@ import time
 import httpx
 import pytest
 
+from thumbnailer_api import health
 from thumbnailer_api.server import reader
 
 MIB = 1024 * 1024
@@ -211,6 +212,15 @@ def test_requests_may_come_in_pieces_and_one_behind_the_other(service) -> None:
     data = b""
     while data.count(b"HTTP/1.1 200") < 3 or not data.endswith(b"}}}"):
         data += connection.recv(65536)
+
+
+def test_callers_of_the_health_listener_have_few_threads_and_keep_nobody_out(service) -> None:
+    before = threading.active_count()
+    idle = [socket.create_connection(("127.0.0.1", service.api.health.port), timeout=10) for _ in range(100)]
+    service.connections += idle
+    for _ in range(3):
+        assert httpx.get(f"{service.health}/healthz", timeout=5).status_code == 200
+        assert threading.active_count() <= before + health.MOST
 
 
 def test_an_answer_that_comes_before_the_body_was_read_ends_the_connection(service) -> None:

@@ -13,6 +13,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from thumbnailer_api import metrics, problems
+from thumbnailer_api.intake.queries import nothing_asked
 from thumbnailer_api.routes import documents, jobs, outputs, queue
 from thumbnailer_api.wiring import Wiring
 
@@ -33,6 +34,9 @@ OPEN_ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
 ]
 """What everybody may read."""
 
+WITH_OPTIONS = (jobs.post, jobs.newest)
+"""What reads the query of a request; everything else refuses one."""
+
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 """Those that have a time series of their own; callers may invent others without end."""
 
@@ -46,11 +50,13 @@ def create_app(wiring: Wiring) -> Flask:
     app = Flask("thumbnailer_api", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # it would redirect to whatever host the caller names
     for method, path, handler in ROUTES:
         app.add_url_rule(path, name_of(handler), partial(authenticated, wiring, handler), methods=[method])
     for method, path, handler in OPEN_ROUTES:
         app.add_url_rule(path, handler.__name__, partial(handler, wiring), methods=[method])
     app.before_request(begin)
+    app.before_request(refuse_options)
     app.after_request(finish)
     app.register_error_handler(Exception, problems.answer)
     return app
@@ -71,6 +77,12 @@ def begin() -> None:
     g.request_id = given if SANE_ID.fullmatch(given) else uuid4().hex
     g.method = request.method
     g.started = time.perf_counter()
+
+
+def refuse_options() -> None:
+    """Refuse options, never ignore them, at an address that has none."""
+    if request.url_rule and request.endpoint not in {name_of(handler) for handler in WITH_OPTIONS}:
+        nothing_asked(request.environ["QUERY_STRING"])
 
 
 def finish(answer: Response) -> Response:

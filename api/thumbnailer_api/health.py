@@ -6,9 +6,10 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
@@ -16,6 +17,8 @@ from thumbnailer_api.config import blaming
 from thumbnailer_storage.errors import StorageError
 
 P = ParamSpec("P")
+MOST = 32
+"""Threads of the listener: probes and scrapes are few, and end at once."""
 Check = Callable[[], str | None]
 """Says in words what is wrong; None where all is well."""
 
@@ -48,13 +51,34 @@ class Health:
 
 
 class Listener(ThreadingHTTPServer):
+    """A thread for each connection, `MOST` at a time: then the oldest is cut, so that the idle keep no probe out."""
+
     daemon_threads = True
     block_on_close = False
     request_queue_size = 32
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self._free = threading.Semaphore(MOST)
+        self._open: list[socket.socket] = []
         super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if len(self._open) >= MOST:
+            with suppress(OSError, IndexError):
+                self._open[0].shutdown(socket.SHUT_RDWR)
+        if not self._free.acquire(timeout=1.0):
+            self.shutdown_request(request)
+            return
+        self._open.append(request)
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._open.remove(request)
+            self._free.release()
 
 
 def handler_for(checks: Mapping[str, Mapping[str, Check]]) -> type[BaseHTTPRequestHandler]:

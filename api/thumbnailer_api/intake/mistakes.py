@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 SAID = 5
 """How many mistakes the answer's sentence names; its `errors` lists more."""
 LISTED = 20
+LONGEST_NAME = 100
+"""Letters of a field's name that are repeated: it may be the caller's own."""
 SHOWN = 60
 """Letters of a wrong value that are repeated."""
 
@@ -23,7 +25,9 @@ def in_our_words(error: ValidationError, where: str) -> ApiError:
     found = error.errors(include_url=False, include_context=False)[:LISTED]
     if found[0]["type"] == "json_invalid":
         return Malformed(f"{where} is no JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}.")
-    fields = [(".".join(str(step) for step in mistake["loc"]), what_is_wrong(mistake)) for mistake in found]
+    fields = [
+        (".".join(str(step) for step in mistake["loc"])[:LONGEST_NAME], what_is_wrong(mistake)) for mistake in found
+    ]
     said = "; ".join(f"{field}: {wrong}" if field else wrong for field, wrong in fields[:SAID])
     return Invalid(f"{where} is not as it should be: {said}.", fields)
 

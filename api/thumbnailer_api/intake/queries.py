@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -18,20 +19,30 @@ A = TypeVar("A", bound=Asked)
 
 def job_asked(query: str) -> JobAsked:
     """Read `output=format=webp,size=200x200&priority=express`; raises Invalid."""
-    given: dict[str, Any] = {}
-    for name, value in pairs(query):
-        if name == "output":
-            given.setdefault("output", []).append(spelled(value))
-        elif name in given:
-            raise Invalid(f"The query names {name[:100]} twice.", [(name[:100], "is there twice")])
-        else:
-            given[name] = value
-    return judged(JobAsked, given)
+    given = pairs(query)
+    outputs = [spelled(value) for name, value in given if name == "output"]
+    others = once((name, value) for name, value in given if name != "output")
+    return judged(JobAsked, others | ({"output": outputs} if outputs else {}))
 
 
 def list_asked(query: str) -> ListAsked:
     """Read the query of a list; raises Invalid."""
-    return judged(ListAsked, dict(pairs(query)))
+    return judged(ListAsked, once(pairs(query)))
+
+
+def nothing_asked(query: str) -> None:
+    """Where there are no options, raises Invalid for each."""
+    judged(Asked, once(pairs(query)))
+
+
+def once(given: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Options that come once; raises Invalid."""
+    found: dict[str, Any] = {}
+    for name, value in given:
+        if name in found:
+            raise Invalid(f"The query names {name[:100]} twice.", [(name[:100], "is there twice")])
+        found[name] = value
+    return found
 
 
 def spelled(text: str) -> dict[str, str]:
