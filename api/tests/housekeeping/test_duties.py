@@ -204,9 +204,7 @@ def test_a_rescuer_that_has_just_started_waits_too(stores: Stores) -> None:
 def test_a_duty_that_fails_does_not_hold_up_the_others(stores: Stores) -> None:
     stores.objects.put(MARKER, [b"another database"])  # the sweep will refuse
     job: UUID = claimed(stores, lease=-1).id
-    housekeeper = Housekeeper(
-        stores, HousekeeperSettings(housekeeping_seconds=0.1, lease_seconds=2, sweep_seconds=0.1)
-    )
+    housekeeper = Housekeeper(stores, HousekeeperSettings(housekeeping_seconds=0.1, lease_seconds=2, sweep_seconds=0.1))
     stop = threading.Event()
     thread = threading.Thread(target=housekeeper.run, args=(stop,))
     thread.start()
