@@ -21,7 +21,7 @@ from thumbnailer_storage.errors import (
     StorageError,
     StoreUnavailable,
 )
-from thumbnailer_storage.jobs.model import Job, Source
+from thumbnailer_storage.jobs.model import Job, Source, upload_key
 from thumbnailer_storage.opening import Stores
 
 log = structlog.get_logger()
@@ -43,7 +43,7 @@ class Submission:
 
     @property
     def upload_key(self) -> str:
-        return f"uploads/{self.id}"
+        return upload_key(self.id)
 
 
 def authorise(submission: Submission) -> None:

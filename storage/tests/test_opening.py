@@ -1,22 +1,12 @@
 """The stores together: whose objects they are."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from thumbnailer_storage.config import StorageSettings
 from thumbnailer_storage.errors import ForeignStore, ObjectsUnavailable
-from thumbnailer_storage.jobs import schema
 from thumbnailer_storage.opening import MARKER, Stores, open_stores
-
-
-@pytest.fixture
-def stores(tmp_path: Path) -> Iterator[Stores]:
-    stores = open_stores(StorageSettings(data=tmp_path))
-    schema.migrate(stores.database)
-    yield stores
-    stores.close()
 
 
 def test_the_objects_are_marked_with_their_database_once(stores: Stores) -> None:

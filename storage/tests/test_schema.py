@@ -22,7 +22,7 @@ def database(tmp_path: Path):
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(database: Database) -> None:
     schema.migrate(database)
-    with database.engine.connect() as connection:
+    with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 

@@ -40,11 +40,13 @@ class Stores:
 
     def claim_objects(self) -> None:
         """Mark the object store as this database's, once; raises ForeignStore where it is another's."""
-        if not self.upkeep.objects_are_marked():  # later, a marker that is missing is an object store that is missing
+        first = not self.upkeep.objects_are_marked()
+        if first:  # later, a marker that is missing is an object store that is missing
             with suppress(ObjectExists):
                 self.objects.put(MARKER, [self.upkeep.identity().encode()])
         self.recognise_objects()
-        self.upkeep.note_objects_marked()
+        if first:
+            self.upkeep.note_objects_marked()
 
     def recognise_objects(self) -> None:
         """Raise ForeignStore where the marker names another database, ObjectsUnavailable where there is none yet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
@@ -29,6 +30,8 @@ KILLED_TWICE = (
     "there is; send a smaller one."
 )
 OUR_FAULT = "Something went wrong on our side with this image; the service's logs say what. Sending it again may help."
+RESULTS = "results"
+"""The folder of the workspace that the child writes to."""
 STOPPED = "its worker was stopped"
 
 log = structlog.get_logger()
@@ -104,18 +107,21 @@ class Handler:
 
     def make(self, hold: Hold, child: Child, source: Path, folder: Path) -> Made:
         """Make the pictures in the child; once more, alone, where somebody else killed it."""
+        results = folder / RESULTS
+        results.mkdir()
         try:
-            return child.make(source, hold.job.outputs, results_folder(folder, "first"))
+            return child.make(source, hold.job.outputs, results)
         except ChildKilled:
             log.warning("the child was killed by somebody else: the job runs once more, alone")
         with nullcontext() if hold.job.alone else self._slots.alone():
-            return child.make(source, hold.job.outputs, results_folder(folder, "second"))
+            shutil.rmtree(results)
+            results.mkdir()
+            return child.make(source, hold.job.outputs, results)
 
     def put(self, hold: Hold, child: Child, made: Made, folder: Path) -> None:
         """Store the results under this attempt's names; nobody sees them before the outcome is recorded."""
-        results = next(f for f in (folder / "second", folder / "first") if f.is_dir())
         for result in made.results:
-            self._stores.objects.put(hold.job.result_key(result), read_result(child, results, result))
+            self._stores.objects.put(hold.job.result_key(result), read_result(child, folder / RESULTS, result))
             metrics.result_bytes.inc(result.bytes)
         metrics.decoding.observe(made.decode_seconds)
         metrics.encoding.observe(made.encode_seconds)
@@ -181,12 +187,6 @@ class Handler:
             kind = change.source.format if change.source and change.source.format else "unknown"
             metrics.jobs.labels(change.to.value, kind, job.priority.value).inc()
             log.info(change.event, code=change.code, reason=change.message)
-
-
-def results_folder(folder: Path, name: str) -> Path:
-    results = folder / name
-    results.mkdir()
-    return results
 
 
 def read_result(child: Child, folder: Path, result: Result) -> Generator[bytes]:

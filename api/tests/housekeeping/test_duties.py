@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -23,14 +23,6 @@ from thumbnailer_storage.queues.sql import SqlQueue
 
 AT_ONCE = -SAFETY_SECONDS - 1
 """A longest request that makes every object old enough."""
-
-
-@pytest.fixture
-def stores(tmp_path: Path) -> Iterator[Stores]:
-    stores = open_stores(StorageSettings(data=tmp_path))
-    schema.migrate(stores.database)
-    yield stores
-    stores.close()
 
 
 def added(stores: Stores) -> Job:

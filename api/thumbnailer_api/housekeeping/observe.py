@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from prometheus_client import Gauge
 
-from thumbnailer_storage.jobs.model import Priority
 from thumbnailer_storage.opening import Stores
 
 messages = Gauge("thumbnailer_queue_messages", "Messages in a queue", ["queue", "state"])
@@ -18,7 +17,7 @@ class Observe:
         self._stores = stores
 
     def __call__(self) -> int:
-        queues = {*(priority.value for priority in Priority), *self._stores.upkeep.queues()}
+        queues = self._stores.upkeep.queues()
         for queue in queues:
             depth = self._stores.queue.depth(queue)
             messages.labels(queue, "waiting").set(depth.waiting)

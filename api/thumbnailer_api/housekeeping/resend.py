@@ -13,7 +13,6 @@ from uuid import UUID
 import structlog
 
 from thumbnailer_storage.errors import QueueUnavailable
-from thumbnailer_storage.jobs.model import Priority
 from thumbnailer_storage.opening import Stores
 
 BATCH = 500
@@ -36,8 +35,7 @@ class Resend:
 
     def __call__(self) -> int:
         """Send what is due in all queues; returns how many messages were sent."""
-        queues = {*(priority.value for priority in Priority), *self._stores.upkeep.queues()}
-        return sum(self._queue(queue) for queue in sorted(queues))
+        return sum(self._queue(queue) for queue in self._stores.upkeep.queues())
 
     def _queue(self, queue: str) -> int:
         upkeep, retention = self._stores.upkeep, self._stores.queue.retention

@@ -64,12 +64,12 @@ def events(wiring: Wiring, job: str) -> Response:
 def job_id(text: str) -> UUID:
     """The id in an address, also for the log; raises JobNotFound where it is none."""
     try:
-        g.job = UUID(text)
+        g.job = found = UUID(text)
     except ValueError:
         raise JobNotFound(
             f"there is no job {text[:100]!r}: an id looks like 3b241101-e2bb-4255-8caf-4136c566a962"
         ) from None
-    return UUID(text)
+    return found
 
 
 def seconds_to_wait(prefer: str | None) -> int:

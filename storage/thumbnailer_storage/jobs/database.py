@@ -30,11 +30,6 @@ class Database:
         self._mine = threading.local()
         self._writers = threading.Lock() if self.embedded else nullcontext()
 
-    @property
-    def engine(self) -> Engine:
-        """For the migrations, which bring their own transactions."""
-        return self._engine
-
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A writing transaction; raises DatabaseUnavailable, or OutcomeUnknown where the commit's reply was lost."""

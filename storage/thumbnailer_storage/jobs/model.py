@@ -154,6 +154,11 @@ class Change:
     results: tuple[Result, ...] = ()
 
 
+def upload_key(job: UUID) -> str:
+    """Where the image lies as it came; it is put there before there is a job."""
+    return f"uploads/{job}"
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One job, as it stands in the record; times are UTC, from the database's clock."""
@@ -224,7 +229,7 @@ class Job:
 
     @property
     def upload_key(self) -> str:
-        return f"uploads/{self.id}"
+        return upload_key(self.id)
 
     def result_key(self, result: Result) -> str:
         """Where an attempt puts a result: a name of its own for each attempt, so that no name is used twice."""

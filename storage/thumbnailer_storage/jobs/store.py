@@ -57,9 +57,10 @@ class JobStore:
 
     def get(self, job: UUID, owner: str | None = None) -> Job:
         """One job; of anybody's where no owner is named. Raises JobNotFound."""
-        statement = statements.JOB if owner is None else statements.JOB_OF_OWNER
+        anybodys = owner is None
+        statement = statements.JOB if anybodys else statements.JOB_OF_OWNER
         with self._database.read() as connection:
-            rows = connection.execute(statement, {"job": job, "owner": owner} if owner else {"job": job}).all()
+            rows = connection.execute(statement, {"job": job} if anybodys else {"job": job, "owner": owner}).all()
             if not rows:
                 raise JobNotFound(f"there is no job {job}")
             return to_jobs(connection, rows)[0]

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, insert, or_, select, update
 
 from thumbnailer_storage.jobs.database import Database
-from thumbnailer_storage.jobs.model import Job, Status
+from thumbnailer_storage.jobs.model import Job, Priority, Status
 from thumbnailer_storage.jobs.rows import JOB_COLUMNS, to_jobs
 from thumbnailer_storage.jobs.statements import SENDING
 from thumbnailer_storage.jobs.tables import clock, facts, jobs
@@ -89,10 +89,10 @@ class Upkeep:
             return {row.id: Standing(Status(row.status), row.attempt) for row in rows}
 
     def queues(self) -> list[str]:
-        """The queues that unfinished jobs belong to."""
+        """The queues of the priorities, and every other one that pending jobs belong to."""
         wanted = select(jobs.c.queue).where(jobs.c.status == Status.PENDING.value).distinct()
         with self._database.read() as connection:
-            return list(connection.execute(wanted).scalars())
+            return sorted({*map(str, Priority), *connection.execute(wanted).scalars()})
 
     def identity(self) -> str:
         """The database's own id, made when its tables were."""
@@ -105,10 +105,10 @@ class Upkeep:
             return connection.execute(MARKED).first() is not None
 
     def note_objects_marked(self) -> None:
-        if not self.objects_are_marked():
-            with self._database.write() as connection:
-                if connection.execute(MARKED).first() is None:
-                    connection.execute(insert(facts).values(name="objects", value="marked"))
+        """Remember that an object store is marked as this database's; another program may have done so meanwhile."""
+        with self._database.write() as connection:
+            if connection.execute(MARKED).first() is None:
+                connection.execute(insert(facts).values(name="objects", value="marked"))
 
     def now(self) -> datetime:
         """The database's clock."""

@@ -86,8 +86,7 @@ class DirectoryObjects:
         return removed
 
     def check(self) -> None:
-        with trouble_in_our_terms():
-            probe = self._unfinished / uuid4().hex
+        probe = self._unfinished / uuid4().hex
         try:
             write_synced(probe, [b"\0" * PROBE_BYTES])  # an empty file is still made on a full disk
         finally:
