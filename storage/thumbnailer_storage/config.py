@@ -26,6 +26,7 @@ EVERY_NAME = frozenset(
         *("CHILD_CPU_SECONDS", "CHILD_MEMORY_MIB", "CONCURRENCY", "GRACE_SECONDS", "LEASE_SECONDS", "MISSING_SECONDS"),
         *("MAX_FRAMES", "MAX_PIXELS", "SCRATCH"),
         *("HOUSEKEEPING_SECONDS", "RESEND_SECONDS", "SWEEP_SECONDS"),
+        *("CREATE_BUCKET", "DATABASE_CONNECTIONS", "QUEUE_LIMIT", "START_SECONDS"),
     }
 )
 """The settings of all programs: they may share one environment, so each has to know the others' names.
@@ -97,19 +98,40 @@ class StorageSettings(Settings):
 
     data: Path = Field(Path("data"), description="Folder of the embedded stores: the SQLite file and the objects.")
     database: str = Field(
-        "", description="Address of the records: `sqlite:///path`; by default a file in the data folder."
+        "",
+        description="Address of the records: `postgresql+psycopg://user:password@host/name`, or `sqlite:///path`; by "
+        "default a file in the data folder.",
+    )
+    database_connections: int = Field(
+        16, ge=2, le=1000, description="The most connections that one process opens to the database."
     )
     objects: str = Field(
-        "", description="Address of the images: `file:///path`; by default a folder in the data folder."
+        "",
+        description="Address of the images: `s3://bucket/prefix`, or `file:///path`; by default a folder in the data "
+        "folder.",
     )
-    queue: str = Field("sql:", description="The messages: `sql:` keeps them in a table of the database.")
+    create_bucket: bool = Field(False, description="`yes` makes the bucket of `s3://` where there is none.")
+    queue: str = Field(
+        "sql:",
+        description="The messages: `sqs://prefix` has a queue `prefix-express` and so on; `sql:` keeps them in a table "
+        "of the database.",
+    )
+    queue_limit: int = Field(
+        0,
+        ge=0,
+        description="The most messages that stand in one queue; further jobs wait as records. 0: no limit. ElasticMQ "
+        "needs one, since it keeps all messages in memory.",
+    )
+    start_seconds: float = Field(
+        60.0, ge=0, le=86400, description="How long a program waits at start for a store that does not answer."
+    )
 
     @model_validator(mode="after")
     def addresses_are_known(self) -> Self:
         known = {
-            "database": (self.database_url, ("sqlite:///",)),
-            "objects": (self.objects_url, ("file:///",)),
-            "queue": (self.queue, ("sql:",)),
+            "database": (self.database_url, ("postgresql+psycopg://", "sqlite:///")),
+            "objects": (self.objects_url, ("s3://", "file:///")),
+            "queue": (self.queue, ("sqs://", "sql:")),
         }
         for name, (value, schemes) in known.items():
             if not value.startswith(schemes):

@@ -3,9 +3,12 @@
 StorageError
 ├── StoreUnavailable          our own trouble: nothing is wrong with the job, try again later
 │   ├── DatabaseUnavailable
+│   │   ├── DatabaseRefused   not as we are set up: at start the settings are wrong
 │   │   └── OutcomeUnknown    a commit's reply was lost: read the record before judging
 │   ├── ObjectsUnavailable
+│   │   └── ObjectsRefused    likewise
 │   └── QueueUnavailable
+│       └── QueueRefused      likewise
 ├── JobNotFound
 ├── TransitionRefused         the job is in a state that this change may not start from
 ├── ObjectMissing
@@ -37,6 +40,10 @@ class DatabaseUnavailable(StoreUnavailable):
     """The database does not answer, is locked for too long, or has no connection free."""
 
 
+class DatabaseRefused(DatabaseUnavailable):
+    """The database answers and will not have us: a wrong password, no such database."""
+
+
 class OutcomeUnknown(DatabaseUnavailable):
     """The commit was sent and its reply was lost: it may or may not have happened."""
 
@@ -45,8 +52,16 @@ class ObjectsUnavailable(StoreUnavailable):
     """The object store does not answer, refuses us, or is full."""
 
 
+class ObjectsRefused(ObjectsUnavailable):
+    """The object store answers and will not have us: a wrong key, no such bucket."""
+
+
 class QueueUnavailable(StoreUnavailable):
     """The queue does not answer or refuses us."""
+
+
+class QueueRefused(QueueUnavailable):
+    """The queue answers and will not have us: a wrong key, no such queue."""
 
 
 class JobNotFound(StorageError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from thumbnailer_storage.queues.sql import SqlQueue
 
 MARKER = "marker"
 """The object that names the database whose objects these are."""
+SQL_QUEUE = "sql:"
+"""The queue's address where it is a table of the database."""
 NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "fuse.sshfs", "fuse.glusterfs", "9p", "lustre"}
 )
@@ -36,7 +38,7 @@ class Stores:
 
     def together(self) -> AbstractContextManager[None]:
         """One transaction for records and messages, where the queue is a table of the same database."""
-        return self.database.together()
+        return self.database.together() if self.settings.queue == SQL_QUEUE else nullcontext()
 
     def claim_objects(self) -> None:
         """Mark the object store as this database's, once; raises ForeignStore where it is another's."""
@@ -64,16 +66,40 @@ class Stores:
             )
 
     def close(self) -> None:
+        self.queue.close()
         self.database.close()
 
 
 def open_stores(settings: StorageSettings) -> Stores:
     """Open the stores; connections are made when they are first used. Raises SettingError, ObjectsUnavailable."""
-    make_local(Path(settings.database_url.removeprefix("sqlite:///")), "DATABASE" if settings.database else "DATA")
-    make_local(Path(settings.objects_url.removeprefix("file://")), "OBJECTS" if settings.objects else "DATA")
-    database = Database(settings.database_url)
-    objects = DirectoryObjects(Path(settings.objects_url.removeprefix("file://")))
-    return Stores(settings, database, JobStore(database), Upkeep(database), objects, SqlQueue(database))
+    database = open_database(settings)
+    objects, queue = open_objects(settings), open_queue(settings, database)
+    return Stores(settings, database, JobStore(database), Upkeep(database), objects, queue)
+
+
+def open_database(settings: StorageSettings) -> Database:
+    if settings.database_url.startswith("sqlite:///"):
+        make_local(Path(settings.database_url.removeprefix("sqlite:///")), "DATABASE" if settings.database else "DATA")
+    return Database(settings.database_url, connections=settings.database_connections)
+
+
+def open_objects(settings: StorageSettings) -> Objects:
+    if settings.objects_url.startswith("s3://"):
+        from thumbnailer_storage.objects.s3 import S3Objects  # noqa: PLC0415 - boto3 takes a while and memory
+
+        bucket, _, prefix = settings.objects_url.removeprefix("s3://").partition("/")
+        return S3Objects(bucket, prefix, create=settings.create_bucket)
+    path = Path(settings.objects_url.removeprefix("file://"))
+    make_local(path, "OBJECTS" if settings.objects else "DATA")
+    return DirectoryObjects(path)
+
+
+def open_queue(settings: StorageSettings, database: Database) -> Queue:
+    if settings.queue == SQL_QUEUE:
+        return SqlQueue(database)
+    from thumbnailer_storage.queues.sqs import SqsQueue  # noqa: PLC0415 - as above
+
+    return SqsQueue(settings.queue.removeprefix("sqs://"))
 
 
 def make_local(path: Path, setting: str) -> None:

@@ -10,10 +10,13 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message in somebody's hands; `receipt` belongs to this receive and to no other."""
+    """A message in somebody's hands; `receipt` belongs to this receive and to no other.
+
+    `job` is None where the body is no id of ours: somebody else sent it.
+    """
 
     queue: str
-    job: UUID
+    job: UUID | None
     receipt: str
 
 
@@ -40,8 +43,11 @@ class Queue(Protocol):
     def send(self, queue: str, jobs: Iterable[UUID], *, delay: float = 0.0) -> None:
         """Send a message for each job; it can be received after `delay` seconds."""
 
-    def receive(self, queues: Sequence[str], *, most: int, visibility: float) -> list[Message]:
-        """Up to `most` messages, the earlier queues' first, hidden from others for `visibility` seconds."""
+    def receive(self, queues: Sequence[str], *, most: int, visibility: float, wait: float = 0.0) -> list[Message]:
+        """Up to `most` messages, the earlier queues' first, hidden from others for `visibility` seconds.
+
+        Where there are none, a queue that can tell when one comes may wait for it, `wait` seconds at most.
+        """
 
     def quiet(self, queues: Sequence[str]) -> bool:
         """Whether nothing can be received now, by a look that holds up nobody; False where only a receive tells."""
@@ -55,8 +61,14 @@ class Queue(Protocol):
     def delete(self, message: Message) -> None:
         """Remove a message; nothing where it is gone or no longer ours."""
 
+    def check(self, queues: Sequence[str]) -> None:
+        """Raise QueueUnavailable where one of the queues could not be used now."""
+
     def depth(self, queue: str) -> Depth:
         """How many messages wait, are in flight and are delayed."""
 
     def purge(self, queue: str) -> None:
         """Remove all messages of a queue; the records send them again."""
+
+    def close(self) -> None:
+        """End what waits for messages, and put back what it was given; nothing is received afterwards."""

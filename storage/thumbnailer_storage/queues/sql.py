@@ -59,7 +59,7 @@ class SqlQueue:
             with self._database.write() as connection:
                 connection.execute(SEND, new)
 
-    def receive(self, queues: Sequence[str], *, most: int, visibility: float) -> list[Message]:
+    def receive(self, queues: Sequence[str], *, most: int, visibility: float, wait: float = 0.0) -> list[Message]:
         found: list[Message] = []
         with self._database.write() as connection:
             for queue in queues:
@@ -90,6 +90,9 @@ class SqlQueue:
         with self._database.write() as connection:
             connection.execute(DELETE, receipt(message))
 
+    def check(self, queues: Sequence[str]) -> None:
+        self.quiet(queues)
+
     def depth(self, queue: str) -> Depth:
         with self._database.read() as connection:
             return Depth(*connection.execute(DEPTH, {"of_queue": queue}).one())
@@ -102,3 +105,6 @@ class SqlQueue:
 def receipt(message: Message) -> dict[str, Any]:
     number, _, held = message.receipt.partition(":")
     return {"number": int(number), "held": held}
+
+    def close(self) -> None:
+        """Nothing waits here."""
