@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from containers import Servers
 
 from thumbnailer_storage.config import StorageSettings
 from thumbnailer_storage.jobs import schema
@@ -20,3 +21,19 @@ def stores(tmp_path: Path) -> Iterator[Stores]:
     schema.migrate(stores.database)
     yield stores
     stores.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What asks for the servers needs containers; a parameter that does says so itself."""
+    for item in items:
+        if "servers" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.stores)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """Real stores in containers, for tests marked `stores`."""
+    servers = Servers()
+    yield servers
+    servers.down()

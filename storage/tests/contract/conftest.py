@@ -1,7 +1,9 @@
 """The backends that every suite runs on. A new one joins by one line in its list."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,17 +16,52 @@ from thumbnailer_storage.opening import Stores, open_stores
 from thumbnailer_storage.queues import Queue
 
 
-def sqlite(folder: Path) -> StorageSettings:
-    return StorageSettings(data=folder)
+@contextmanager
+def sqlite(request: pytest.FixtureRequest, folder: Path) -> Iterator[StorageSettings]:
+    yield StorageSettings(data=folder)
 
 
-def directory(folder: Path) -> Objects:
-    return DirectoryObjects(folder / "objects")
+@contextmanager
+def postgresql(request: pytest.FixtureRequest, folder: Path) -> Iterator[StorageSettings]:
+    with request.getfixturevalue("servers").database() as url:
+        yield StorageSettings(data=folder, database=url)
 
 
-DATABASES: list[Callable[[Path], StorageSettings]] = [sqlite]
-OBJECTS: list[Callable[[Path], Objects]] = [directory]
-QUEUES: list[Callable[[Path], StorageSettings]] = [sqlite]
+@contextmanager
+def directory(request: pytest.FixtureRequest, folder: Path) -> Iterator[Objects]:
+    yield DirectoryObjects(folder / "objects")
+
+
+def in_containers(backend: Callable[..., Any]) -> Any:
+    return pytest.param(backend, marks=pytest.mark.stores)
+
+
+DATABASES = [sqlite, in_containers(postgresql)]
+OBJECTS = [directory]
+QUEUES = [sqlite, in_containers(postgresql)]
+
+
+def name_of(backend: Callable[..., Any]) -> str:
+    return backend.__name__
+
+
+@pytest.fixture(params=DATABASES, ids=name_of)
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
+    with request.param(request, tmp_path) as settings:
+        yield from opened(settings)
+
+
+@pytest.fixture(params=QUEUES, ids=name_of)
+def queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Queue]:
+    with request.param(request, tmp_path) as settings:
+        for stores in opened(settings):
+            yield stores.queue
+
+
+@pytest.fixture(params=OBJECTS, ids=name_of)
+def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Objects]:
+    with request.param(request, tmp_path) as made:
+        yield made
 
 
 def opened(settings: StorageSettings) -> Iterator[Stores]:
@@ -32,23 +69,6 @@ def opened(settings: StorageSettings) -> Iterator[Stores]:
     schema.migrate(stores.database)
     yield stores
     stores.close()
-
-
-@pytest.fixture(params=DATABASES, ids=lambda backend: backend.__name__)
-def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
-    yield from opened(request.param(tmp_path))
-
-
-@pytest.fixture(params=QUEUES, ids=lambda backend: backend.__name__)
-def queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Queue]:
-    for stores in opened(request.param(tmp_path)):
-        yield stores.queue
-
-
-@pytest.fixture(params=OBJECTS, ids=lambda backend: backend.__name__)
-def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
-    made: Objects = request.param(tmp_path)
-    return made
 
 
 @pytest.fixture

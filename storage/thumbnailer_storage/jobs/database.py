@@ -3,18 +3,46 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
 
-from thumbnailer_storage.errors import DatabaseUnavailable, OutcomeUnknown
+from thumbnailer_storage.errors import DatabaseRefused, DatabaseUnavailable, OutcomeUnknown
+from thumbnailer_storage.jobs.deadline import Deadlines
 
 BUSY_SECONDS = 4.0
 """How long a writer waits for another one: a caller has an answer within five seconds, whatever happens."""
+ANSWER_SECONDS = 4.3
+"""How long one transaction may take, connecting included."""
+POOL_SECONDS = 2.0
+"""How long a connection of the pool is waited for; with what a transaction may take first, it is less than the above."""
 CONNECTIONS = 16
+
+POSTGRESQL: dict[str, Any] = {
+    "connect_timeout": 2,
+    "tcp_user_timeout": 4000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "options": f"-c statement_timeout={BUSY_SECONDS * 1000:.0f} -c idle_in_transaction_session_timeout=30000",
+    "application_name": "thumbnailer",
+    "client_encoding": "utf8",
+}
+"""libpq's parameters. The server ends what takes too long and what a dead program left open; the kernel notices a
+connection that leads nowhere, in milliseconds and seconds."""
+REFUSALS = (
+    "password authentication failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "does not exist",
+    "permission denied",
+)
+"""What the server says to those whom it will not have; libpq gives no code with a connection that failed."""
 
 
 class Database:
@@ -24,20 +52,21 @@ class Database:
     they commit at its end, or not at all.
     """
 
-    def __init__(self, url: str) -> None:
-        self._engine = make_engine(url)
-        self.embedded = self._engine.dialect.name == "sqlite"
+    def __init__(self, url: str, connections: int = CONNECTIONS) -> None:
+        self.embedded = make_url(url).get_backend_name() == "sqlite"
+        self._deadlines = None if self.embedded else Deadlines()
+        self._engine = make_engine(url, connections, self._deadlines)
         self._mine = threading.local()
         self._writers = threading.Lock() if self.embedded else nullcontext()
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
         """A writing transaction; raises DatabaseUnavailable, or OutcomeUnknown where the commit's reply was lost."""
         if self._joined is not None:
             with self._shared(self._joined) as connection:
                 yield connection
             return
-        with self._turn(), errors_in_our_terms(), self._engine.connect() as connection:
+        with self._turn(), errors_in_our_terms(), self._connected(seconds) as connection:
             self._begin(connection, "BEGIN IMMEDIATE")
             yield connection  # what is raised here closes the connection, which rolls back
             commit(connection)
@@ -49,9 +78,24 @@ class Database:
             with self._shared(self._joined) as connection:
                 yield connection
             return
-        with errors_in_our_terms(), self._engine.connect() as connection:
+        with errors_in_our_terms(), self._connected(ANSWER_SECONDS) as connection:
             self._begin(connection, "BEGIN")
             yield connection
+
+    @contextmanager
+    def _connected(self, seconds: float) -> Iterator[Connection]:
+        """A connection of the pool, for so long at most."""
+        ends = time.monotonic() + seconds
+        with self._engine.connect() as connection:
+            if self._deadlines is None:
+                yield connection
+                return
+            driver = connection.connection.driver_connection
+            self._deadlines.set(driver, ends)
+            try:
+                yield connection
+            finally:
+                self._deadlines.forget(driver)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -86,6 +130,8 @@ class Database:
         """
         if self.embedded:
             connection.exec_driver_sql(how)
+        elif how == "BEGIN":  # the driver's own; several reads are to see one state, as they do on SQLite
+            connection.execution_options(isolation_level="REPEATABLE READ")
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -102,16 +148,46 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
+        if self._deadlines is not None:
+            self._deadlines.close()
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, connections: int, deadlines: Deadlines | None) -> Engine:
     # Last in, first out: the connection used last has its pages and statements at hand.
-    engine = create_engine(url, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=BUSY_SECONDS, pool_use_lifo=True)
-    if engine.dialect.name == "sqlite":
+    engine = create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=BUSY_SECONDS if deadlines is None else POOL_SECONDS,
+        pool_use_lifo=True,
+        connect_args={} if deadlines is None else POSTGRESQL,
+    )
+    if deadlines is None:
         event.listen(engine, "connect", prepare_sqlite)
+    else:
+        # First of all listeners: SQLAlchemy's own asks a new server several questions.
+        event.listen(
+            engine,
+            "connect",
+            lambda connection, _: deadlines.set(connection, time.monotonic() + BUSY_SECONDS),
+            insert=True,
+        )
+        event.listen(engine, "checkout", refuse_stale)
     # A connection that crosses a fork would be used by two processes at once.
     os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
     return engine
+
+
+def refuse_stale(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Have the pool connect anew where the server has ended a connection meanwhile, as it does when it restarts.
+
+    The server says so unasked: an idle connection that can be read from is one that has ended. Asking would cost each
+    transaction a round trip.
+    """
+    look = select.poll()
+    look.register(connection.pgconn.socket, select.POLLIN)
+    if look.poll(0):
+        raise exc.DisconnectionError
 
 
 def prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -141,7 +217,9 @@ def errors_in_our_terms() -> Iterator[None]:
     except (exc.ProgrammingError, exc.IntegrityError, exc.DataError):
         raise
     except (exc.DBAPIError, exc.TimeoutError) as error:
-        raise DatabaseUnavailable(f"the database does not answer: {reason(error)}") from error
+        said = reason(error)
+        kind = DatabaseRefused if any(refusal in said for refusal in REFUSALS) else DatabaseUnavailable
+        raise kind(f"the database does not answer: {said}") from error
 
 
 def reason(error: Exception) -> str:

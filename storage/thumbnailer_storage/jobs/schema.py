@@ -12,6 +12,8 @@ from thumbnailer_storage.jobs.database import Database
 REVISIONS = ("0001",)
 """Every revision in order; the last is the one that this release needs. A test holds it to migrations/versions."""
 
+MIGRATION_SECONDS = 3600.0
+
 
 def migrate(database: Database) -> str:
     """Bring the tables up to date and return their revision; raises SchemaTooNew where they are of a later release.
@@ -21,8 +23,9 @@ def migrate(database: Database) -> str:
     from alembic import command  # noqa: PLC0415 - every program imports this file, and only one of them migrates
     from alembic.config import Config  # noqa: PLC0415
 
-    with database.write() as connection:  # SQLite: BEGIN IMMEDIATE is the lock
+    with database.write(MIGRATION_SECONDS) as connection:  # SQLite: BEGIN IMMEDIATE is the lock
         if not database.embedded:
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(7462847)"))
         if revision(connection) in (*REVISIONS[:-1], None):
             config = Config()

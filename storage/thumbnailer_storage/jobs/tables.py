@@ -56,7 +56,8 @@ class clock(FunctionElement[datetime]):  # noqa: N801 - it reads as the SQL func
     """The database's own clock, `seconds` from now.
 
     Nobody else's clock is ever compared with it. On PostgreSQL `clock_timestamp()`, since `now()` stands still
-    within a transaction.
+    within a transaction; read in a query of its own, once a statement, since an index is no help against a value that
+    may differ from row to row.
     """
 
     type = Moment()
@@ -74,7 +75,7 @@ def _sqlite_clock(element: clock, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(clock, "postgresql")
 def _postgresql_clock(element: clock, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"(clock_timestamp() + ({compiler.process(element.clauses, **kw)} || ' seconds')::interval)"
+    return f"(SELECT clock_timestamp() + ({compiler.process(element.clauses, **kw)} || ' seconds')::interval)"
 
 
 class seconds_since(FunctionElement[float]):  # noqa: N801 - it reads as the SQL function that it is

@@ -101,10 +101,10 @@ class SqlQueue:
         with self._database.write() as connection:
             connection.execute(delete(messages).where(messages.c.queue == queue))
 
+    def close(self) -> None:
+        """Nothing waits here."""
+
 
 def receipt(message: Message) -> dict[str, Any]:
     number, _, held = message.receipt.partition(":")
     return {"number": int(number), "held": held}
-
-    def close(self) -> None:
-        """Nothing waits here."""
