@@ -65,8 +65,9 @@ class Upkeep:
             .order_by(jobs.c.sent, jobs.c.start)
             .limit(most)
             .with_for_update(skip_locked=True)
+            .cte("batch")  # a subquery may be run more than once, and would then take more than it was asked for
         )
-        taken = update(jobs).where(jobs.c.id.in_(batch)).values(SENDING).returning(jobs.c.id)
+        taken = update(jobs).where(jobs.c.id.in_(select(batch.c.id))).values(SENDING).returning(jobs.c.id)
         with self._database.write() as connection:
             return list(connection.execute(taken).scalars())
 

@@ -25,10 +25,11 @@ FIRST = (
     .order_by(messages.c.visible, messages.c.id)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
+    .cte("first")  # a subquery may be run more than once, and would then lock more than it was asked for
 )
 RECEIVE = (
     update(messages)
-    .where(messages.c.id.in_(FIRST))
+    .where(messages.c.id.in_(select(FIRST.c.id)))
     .values(visible=clock(bindparam("seconds")), received=messages.c.received + 1, receipt=bindparam("new_receipt"))
     .returning(messages.c.id, messages.c.job)
 )
