@@ -44,8 +44,8 @@ def test_settings_that_two_programs_share_have_one_default() -> None:
             "mysql://u:secret@h/d",
             "THUMBNAILER_DATABASE is 'mysql://u:***@h/d': it has to start",
         ),
-        ("THUMBNAILER_OBJECTS", "ftp://x", "THUMBNAILER_OBJECTS is 'ftp://x': it has to start with file:///"),
-        ("THUMBNAILER_QUEUE", "amqp:", "THUMBNAILER_QUEUE is 'amqp:': it has to start with sql:"),
+        ("THUMBNAILER_OBJECTS", "ftp://x", "THUMBNAILER_OBJECTS is 'ftp://x': it has to be s3://bucket"),
+        ("THUMBNAILER_QUEUE", "amqp:", "THUMBNAILER_QUEUE is 'amqp:': it has to be sqs://prefix"),
         ("THUMBNAILER_HOST", "0.0.0.0", "THUMBNAILER_INSECURE_NO_AUTH=yes"),  # noqa: S104 - it is refused
         ("THUMBNAILER_BODY_SECONDS", "inf", "THUMBNAILER_BODY_SECONDS is 'inf': input should be a finite number"),
         ("THUMBNAILER_LOG_LEVEL", "loud", "THUMBNAILER_LOG_LEVEL is 'loud': input should be 'debug', 'info'"),

@@ -41,7 +41,7 @@ def test_the_housekeeper_waits_for_the_tables_and_says_so(program) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     answer = httpx.get(f"{housekeeper.health}/readyz")
-    assert (answer.status_code, answer.json()["loop"]) == (503, "waiting for the database's tables")
+    assert (answer.status_code, answer.json()["loop"]) == (503, "waiting for the stores")
     assert program.run("migrate").returncode == 0
     housekeeper.wait_until_ready()
 

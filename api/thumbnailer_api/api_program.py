@@ -9,7 +9,7 @@ import structlog
 from thumbnailer_api.app import create_app
 from thumbnailer_api.config import ApiSettings, blaming
 from thumbnailer_api.health import Health, trouble
-from thumbnailer_api.lifetime import wait_for_tables, watch
+from thumbnailer_api.lifetime import prepare, watch
 from thumbnailer_api.server.server import Server
 from thumbnailer_api.shutdown import shut_down
 from thumbnailer_api.wiring import Wiring
@@ -72,9 +72,8 @@ def serve(settings: ApiSettings, stores: Stores, stop: threading.Event) -> None:
     """Serve until `stop` is set. Raises SchemaTooNew, ForeignStore, and SettingError where a port cannot be had."""
     api = Api(settings, stores)
     api.health.start()
-    wait_for_tables(stores, stop)
+    prepare(stores, stop)
     if not stop.is_set():
-        stores.claim_objects()
         api.start()
         log.info("listening", url=api.server.url, health_port=api.health.port)
     try:

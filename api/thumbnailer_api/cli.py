@@ -9,11 +9,11 @@ import threading
 import click
 import structlog
 
+from thumbnailer_api import lifetime
 from thumbnailer_api.config import ApiSettings, HousekeeperSettings, from_environment, of_every_program
 from thumbnailer_api.errors import ApiError
 from thumbnailer_storage import logs
 from thumbnailer_storage.errors import SettingError, StorageError
-from thumbnailer_storage.jobs import schema
 from thumbnailer_storage.opening import Stores, open_stores
 
 WRONG_SETTING = 2
@@ -79,7 +79,7 @@ def housekeeper() -> None:
 def migrate() -> None:
     """Make the database's tables, or bring them up to date. Any number of copies may run at a time."""
     stores = opened("migrate")
-    log.info("the tables are up to date", revision=schema.migrate(stores.database))
+    log.info("the tables are up to date", revision=lifetime.migrate(stores))
     stores.close()
 
 

@@ -9,7 +9,7 @@ import structlog
 from thumbnailer_api.config import HousekeeperSettings
 from thumbnailer_api.health import Health, trouble
 from thumbnailer_api.housekeeping.loop import Housekeeper
-from thumbnailer_api.lifetime import wait_for_tables, watch
+from thumbnailer_api.lifetime import prepare, watch
 from thumbnailer_storage.jobs.schema import check
 from thumbnailer_storage.opening import Stores
 
@@ -32,7 +32,7 @@ def keep_house(settings: HousekeeperSettings, stores: Stores, stop: threading.Ev
         if stop.is_set():
             return "stopping"
         if loop.ident is None:
-            return "waiting for the database's tables"
+            return "waiting for the stores"
         return None if loop.is_alive() else "the loop has died"
 
     health = Health(
@@ -47,9 +47,8 @@ def keep_house(settings: HousekeeperSettings, stores: Stores, stop: threading.Ev
         },
     )
     health.start()
-    wait_for_tables(stores, stop)
+    prepare(stores, stop)
     if not stop.is_set():
-        stores.claim_objects()
         loop.start()
         log.info("keeping house", health_port=health.port)
         watch(loop, stop)

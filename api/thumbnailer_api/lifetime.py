@@ -1,15 +1,18 @@
-"""What the API and the housekeeper wait for: the tables before they begin, and then their end."""
+"""What the API and the housekeeper wait for: the stores before they begin, and then their end."""
 
 from __future__ import annotations
 
 import threading
+import time
 
 import structlog
 
 from thumbnailer_api.errors import ServerDied
-from thumbnailer_storage.errors import SchemaTooOld, StoreUnavailable
-from thumbnailer_storage.jobs.schema import check
+from thumbnailer_storage.errors import DatabaseUnavailable
+from thumbnailer_storage.jobs import schema
+from thumbnailer_storage.jobs.model import Priority
 from thumbnailer_storage.opening import Stores
+from thumbnailer_storage.starting import Start
 
 RETRY_SECONDS = 1.0
 WATCH_SECONDS = 1.0
@@ -17,18 +20,33 @@ WATCH_SECONDS = 1.0
 log = structlog.get_logger()
 
 
-def wait_for_tables(stores: Stores, stop: threading.Event) -> None:
-    """Wait, not ready, until somebody has migrated the database; raises SchemaTooNew."""
-    said = ""
-    while not stop.is_set():
+def prepare(stores: Stores, stop: threading.Event) -> None:
+    """Wait, not ready, until the tables are up to date and all stores answer, or it is time to stop.
+
+    Raises SchemaTooNew, ForeignStore, and SettingError where a store will not have us.
+    """
+    start, said = Start(stores), ""
+    while not stop.is_set() and (lacks := start.lacks(tuple(Priority), stores.claim_objects)):
+        said = say(lacks, said)
+        stop.wait(RETRY_SECONDS)
+
+
+def migrate(stores: Stores) -> str:
+    """Bring the tables up to date, once the database answers; returns their revision. Raises as `prepare` does."""
+    start, said = Start(stores), ""
+    while True:
         try:
-            check(stores.database)
-        except (SchemaTooOld, StoreUnavailable) as error:
-            if str(error) != said:
-                log.warning("waiting for the database", reason=(said := str(error)))
-            stop.wait(RETRY_SECONDS)
-        else:
-            return
+            return schema.migrate(stores.database)
+        except DatabaseUnavailable as error:
+            said = say(start.excused(error), said)
+            time.sleep(RETRY_SECONDS)
+
+
+def say(lacks: str, said: str) -> str:
+    """Tell once what is waited for."""
+    if lacks != said:
+        log.warning("waiting for the stores", reason=lacks)
+    return lacks
 
 
 def watch(thread: threading.Thread, stop: threading.Event) -> None:

@@ -93,6 +93,13 @@ GRACE_SECONDS = Field(25.0, ge=0, le=86400, description="How long requests, or a
 MAX_UPLOAD_BYTES = Field(50 << 20, ge=1, description="The largest image that is taken, in bytes.")
 
 
+DATABASES = re.compile(r"postgresql\+psycopg://|sqlite:///")
+OBJECTS = re.compile(r"s3://[a-z0-9][a-z0-9.-]{2,62}(/[A-Za-z0-9._/-]*)?$|file:///")
+"""A bucket is named as S3 names them; a prefix holds what needs no escape in a path."""
+QUEUES = re.compile(r"sqs://[A-Za-z0-9_-]{1,40}$|sql:$")
+"""SQS allows 80 characters for the whole name; a queue's own part takes up to 40."""
+
+
 class StorageSettings(Settings):
     """Where records, objects and messages are."""
 
@@ -128,15 +135,13 @@ class StorageSettings(Settings):
 
     @model_validator(mode="after")
     def addresses_are_known(self) -> Self:
-        known = {
-            "database": (self.database_url, ("postgresql+psycopg://", "sqlite:///")),
-            "objects": (self.objects_url, ("s3://", "file:///")),
-            "queue": (self.queue, ("sqs://", "sql:")),
-        }
-        for name, (value, schemes) in known.items():
-            if not value.startswith(schemes):
-                allowed = " or ".join(schemes)
-                raise ValueError(f"{PREFIX}{name.upper()} is {masked(value)!r}: it has to start with {allowed}")
+        for name, value, known, allowed in (
+            ("database", self.database_url, DATABASES, "start with postgresql+psycopg:// or sqlite:///"),
+            ("objects", self.objects_url, OBJECTS, "be s3://bucket, s3://bucket/prefix or start with file:///"),
+            ("queue", self.queue, QUEUES, "be sqs://prefix, a prefix of letters, digits, - and _, or sql:"),
+        ):
+            if not known.match(value):
+                raise ValueError(f"{PREFIX}{name.upper()} is {masked(value)!r}: it has to {allowed}")
         return self
 
     @property

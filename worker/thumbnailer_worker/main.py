@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import structlog
 
-from thumbnailer_storage.errors import SchemaTooOld, StoreUnavailable
-from thumbnailer_storage.jobs import schema
+from thumbnailer_storage.errors import StoreUnavailable
 from thumbnailer_storage.opening import Stores
+from thumbnailer_storage.starting import Start
 from thumbnailer_worker import metrics
 from thumbnailer_worker.capacity import concurrency
 from thumbnailer_worker.config import WorkerSettings
@@ -78,24 +78,22 @@ class Worker:
                 self.start(hold)
 
     def prepare(self) -> None:
-        """Return once a child, the tables and the object store are those that are needed, or it is time to stop.
+        """Return once a child and the stores are as they are needed, or it is time to stop.
 
-        Raises ChildNotStarted, SchemaTooNew and ForeignStore, which waiting does not mend.
+        Raises ChildNotStarted, SchemaTooNew, ForeignStore and SettingError, which waiting does not mend.
         """
         self.slots.try_one()
-        while not self.stopping.is_set():
-            self.beat()
-            try:
-                schema.check(self._stores.database)
-                self._stores.recognise_objects()
-            except (SchemaTooOld, StoreUnavailable) as error:
-                if str(error) != self._lacks:
-                    log.warning("not ready", reason=str(error))
-                self._lacks = str(error)
-                self.stopping.wait(LOOK_SECONDS)
-            else:
-                self._lacks = None
-                return
+        start = Start(self._stores)
+        while not self.stopping.is_set() and (lacks := self._looked(start)):
+            if lacks != self._lacks:
+                log.warning("not ready", reason=lacks)
+            self._lacks = lacks
+            self.stopping.wait(LOOK_SECONDS)
+        self._lacks = None
+
+    def _looked(self, start: Start) -> str | None:
+        self.beat()
+        return start.lacks(self.taker.queues, self._stores.recognise_objects)
 
     def receive(self) -> list[Hold]:
         """Claimed jobs for the free slots; none after a moment, where there is nothing to do."""
