@@ -46,10 +46,11 @@ def test_the_housekeeper_waits_for_the_tables_and_says_so(program) -> None:
     housekeeper.wait_until_ready()
 
 
-def test_tables_of_a_later_release_are_refused(program) -> None:
+def test_tables_that_are_marked_as_too_new_are_refused(program) -> None:
     assert program.run("migrate").returncode == 0
     with sqlite3.connect(program.folder / "data" / "thumbnailer.db") as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.execute("INSERT INTO facts (name, value) VALUES ('needed revision', '9999')")
     database.close()
     for command in ("serve", "housekeeper", "migrate"):
         ended = program.run(command, PORT="0", API_HEALTH_PORT="0", HOUSEKEEPER_HEALTH_PORT="0")

@@ -36,14 +36,49 @@ def test_an_empty_database_names_the_command_that_helps(database: Database) -> N
         schema.check(database)
 
 
-def test_a_database_of_a_later_release_is_refused(database: Database) -> None:
+def later(database: Database, *more: str) -> None:
+    """Bring the tables to a revision that nobody here knows."""
     schema.migrate(database)
     with database.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SchemaTooNew, match="9999"):
+        for statement in ("UPDATE alembic_version SET version_num = '9999'", *more):
+            connection.execute(text(statement))
+
+
+def test_tables_of_a_later_release_are_worked_on_and_left_alone(database: Database) -> None:
+    later(database)
+    schema.check(database)
+    assert schema.migrate(database) == "9999"
+
+
+def test_tables_that_are_marked_as_too_new_are_refused(database: Database) -> None:
+    later(database, "INSERT INTO facts (name, value) VALUES ('needed revision', '9998')")
+    with pytest.raises(SchemaTooNew, match="9998"):
         schema.check(database)
     with pytest.raises(SchemaTooNew):
         schema.migrate(database)
+
+
+def test_the_mark_of_a_revision_that_this_release_knows_is_no_hindrance(database: Database) -> None:
+    later(database, "INSERT INTO facts (name, value) VALUES ('needed revision', '0002')")
+    schema.check(database)
+
+
+def test_older_tables_are_waited_for_and_brought_up_to_date_with_what_is_in_them(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema.migrate(database)
+    with database.write() as connection:  # as revision 0001 left them
+        connection.execute(text("DROP TABLE keys"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        connection.execute(text("INSERT INTO facts (name, value) VALUES ('objects', 'marked')"))
+    with pytest.raises(SchemaTooOld, match="at 0001"):
+        schema.check(database)
+    assert schema.migrate(database) == schema.REVISIONS[-1]
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert connection.execute(text("SELECT count(*) FROM facts")).scalar() == 2
+    monkeypatch.setattr(schema, "REVISIONS", ("0001",))
+    schema.check(database)  # and the release before goes on
 
 
 def test_a_commit_survives_a_power_cut_and_readers_do_not_wait(database: Database) -> None:

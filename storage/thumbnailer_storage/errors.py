@@ -14,6 +14,8 @@ StorageError
 ├── ObjectMissing
 ├── ObjectExists              names are never used twice
 ├── InvalidJob                a value that no job may have
+├── KeyNotFound
+├── InvalidKey                a key that cannot be made, or is not told apart from others
 ├── SchemaTooOld              somebody has to migrate
 ├── SchemaTooNew              this program is older than the database
 ├── ForeignStore              the object store belongs to another database
@@ -90,6 +92,14 @@ class ObjectExists(StorageError):
 
 class InvalidJob(StorageError, ValueError):
     """A value that no job may have; the text says which and what is allowed."""
+
+
+class KeyNotFound(StorageError):
+    """There is no such key, or none of that owner."""
+
+
+class InvalidKey(StorageError, ValueError):
+    """No key can be made so, or several are called so; the text says what to do."""
 
 
 class SchemaTooOld(StorageError):

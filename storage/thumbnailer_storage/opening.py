@@ -9,6 +9,7 @@ from pathlib import Path
 from thumbnailer_storage.config import PREFIX, StorageSettings
 from thumbnailer_storage.errors import ForeignStore, ObjectExists, ObjectMissing, ObjectsUnavailable, SettingError
 from thumbnailer_storage.jobs.database import Database
+from thumbnailer_storage.jobs.keys import KeyStore
 from thumbnailer_storage.jobs.store import JobStore
 from thumbnailer_storage.jobs.upkeep import Upkeep
 from thumbnailer_storage.objects import Objects
@@ -33,6 +34,7 @@ class Stores:
     database: Database
     jobs: JobStore
     upkeep: Upkeep
+    keys: KeyStore
     objects: Objects
     queue: Queue
 
@@ -74,7 +76,7 @@ def open_stores(settings: StorageSettings) -> Stores:
     """Open the stores; connections are made when they are first used. Raises SettingError, ObjectsUnavailable."""
     database = open_database(settings)
     objects, queue = open_objects(settings), open_queue(settings, database)
-    return Stores(settings, database, JobStore(database), Upkeep(database), objects, queue)
+    return Stores(settings, database, JobStore(database), Upkeep(database), KeyStore(database), objects, queue)
 
 
 def open_database(settings: StorageSettings) -> Database:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Uuid,
     cast,
     literal,
+    text,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -98,6 +99,8 @@ def _postgresql_seconds(element: seconds_since, compiler: SQLCompiler, **kw: Any
 
 MESSAGE_LENGTH = 500
 KEY_LENGTH = 200
+NAME_LENGTH = 100
+OWNER_LENGTH = 200
 
 metadata = MetaData()
 Serial = BigInteger().with_variant(Integer, "sqlite")
@@ -114,7 +117,7 @@ jobs = Table(
     "jobs",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("owner", String(200), nullable=False),
+    Column("owner", String(OWNER_LENGTH), nullable=False),
     Column("status", String(12), nullable=False),
     Column("priority", String(12), nullable=False),
     Column("job_class", String(40)),
@@ -195,4 +198,26 @@ messages = Table(
     Column("received", Integer, nullable=False, comment="how often it was; tells a delayed message from one in flight"),
     Column("receipt", String(36), comment="of the latest receive: an older one can do nothing"),
     Index("messages_in_order", "queue", "visible", "id"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", String(NAME_LENGTH), nullable=False),
+    Column("owner", String(OWNER_LENGTH), nullable=False),
+    Column("hash", String(64), nullable=False, comment="SHA-256 of the key, which itself is kept nowhere"),
+    Column("start", Moment, nullable=False),
+    Column("end", Moment, comment="from when on it is refused; null: never"),
+    Column("revoked", Moment, comment="since when it is refused; null: it is not"),
+    Column("last_used", Moment, comment="to the minute; null: never"),
+    UniqueConstraint("hash", name="keys_by_hash"),
+    Index(
+        "keys_by_name",
+        "owner",
+        "name",
+        unique=True,
+        sqlite_where=text("revoked IS NULL"),
+        postgresql_where=text("revoked IS NULL"),
+    ),
 )

@@ -1,0 +1,181 @@
+"""What every database has to do for the keys."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text, update
+
+from thumbnailer_storage.errors import InvalidKey, KeyNotFound
+from thumbnailer_storage.jobs.key_format import new_key
+from thumbnailer_storage.jobs.keys import Key, NewKey
+from thumbnailer_storage.jobs.tables import clock, keys
+from thumbnailer_storage.opening import Stores
+
+LAPTOP = NewKey("laptop", "ada")
+
+
+def made(stores: Stores, new: NewKey = LAPTOP) -> tuple[Key, str]:
+    key = new_key()
+    return stores.keys.add(new, key), key
+
+
+def set_ago(stores: Stores, key: Key, column: str, seconds: float) -> None:
+    with stores.database.write() as connection:
+        connection.execute(update(keys).where(keys.c.id == key.id).values({column: clock(-seconds)}))
+
+
+def test_a_key_is_found_by_its_text_and_by_no_other(stores: Stores) -> None:
+    made_key, key = made(stores)
+    found = stores.keys.find(key)
+    assert found is not None
+    assert (found.id, found.name, found.owner) == (made_key.id, "laptop", "ada")
+    assert stores.keys.find(new_key()) is None
+    assert (made_key.state, made_key.end, made_key.revoked, made_key.last_used) == ("live", None, None, None)
+    assert made_key.start.tzinfo is not None
+
+
+def test_the_key_itself_is_kept_nowhere(stores: Stores) -> None:
+    _, key = made(stores)
+    with stores.database.read() as connection:
+        for row in connection.execute(text("SELECT * FROM keys")):
+            assert key not in repr(row)
+            assert key[4:20] not in repr(row)
+
+
+def test_a_revoked_key_is_refused_from_the_same_moment_on(stores: Stores) -> None:
+    made_key, key = made(stores)
+    revoked = stores.keys.revoke("laptop")
+    assert (revoked.id, revoked.state) == (made_key.id, "revoked")
+    assert stores.keys.find(key) is None
+    assert stores.keys.revoke(str(made_key.id)) == revoked
+
+
+def test_a_key_ends_by_the_databases_clock(stores: Stores) -> None:
+    made_key, key = made(stores, NewKey("laptop", "ada", days=1))
+    assert made_key.end is not None
+    assert timedelta(hours=23) < made_key.end - made_key.start < timedelta(hours=25)
+    assert stores.keys.find(key) is not None
+    set_ago(stores, made_key, "end", 0.01)
+    assert stores.keys.find(key) is None
+    assert [known.state for known in stores.keys.all()] == ["ended"]
+
+
+def test_an_end_can_be_named_and_must_lie_ahead(stores: Stores) -> None:
+    end = datetime(2999, 1, 1, tzinfo=UTC)
+    assert made(stores, NewKey("laptop", "ada", end=end))[0].end == end
+    with pytest.raises(InvalidKey, match="is over already"):
+        made(stores, NewKey("another", "ada", end=datetime(2020, 1, 1, tzinfo=UTC)))
+    assert [known.name for known in stores.keys.all()] == ["laptop"]
+
+
+def test_an_owner_has_several_keys_of_different_names(stores: Stores) -> None:
+    (_, first), (_, second) = made(stores), made(stores, NewKey("laptop-2", "ada"))
+    with pytest.raises(InvalidKey, match="'laptop' already"):
+        made(stores)
+    stores.keys.revoke("laptop", "ada")
+    assert stores.keys.find(first) is None
+    assert stores.keys.find(second) is not None
+    made(stores)  # a name that was revoked is free again
+    assert [known.state for known in stores.keys.all("ada") if known.name == "laptop"] == ["revoked", "live"]
+
+
+def test_a_key_is_registered_once(stores: Stores) -> None:
+    _, key = made(stores)
+    with pytest.raises(InvalidKey, match="this very key"):
+        stores.keys.add(NewKey("another", "eve"), key)
+
+
+def test_a_name_that_several_owners_use_is_told_apart_by_owner_or_id(stores: Stores) -> None:
+    made(stores)
+    (hers, _) = made(stores, NewKey("laptop", "eve"))
+    with pytest.raises(InvalidKey, match=r"ada, eve.*--owner"):
+        stores.keys.revoke("laptop")
+    assert stores.keys.revoke("laptop", "eve").id == hers.id
+    assert stores.keys.revoke("laptop").owner == "ada"
+    for which, owner in (("desktop", None), ("laptop", "bob"), (str(uuid4()), None), (str(hers.id), "ada")):
+        with pytest.raises(KeyNotFound):
+            stores.keys.revoke(which, owner)
+
+
+def test_keys_are_listed_by_owner(stores: Stores) -> None:
+    made(stores, NewKey("b", "eve"))
+    made(stores)
+    assert [(known.owner, known.name) for known in stores.keys.all()] == [("ada", "laptop"), ("eve", "b")]
+    assert [known.name for known in stores.keys.all("eve")] == ["b"]
+    assert stores.keys.all("bob") == []
+
+
+def test_a_use_is_to_be_noted_once_a_minute(stores: Stores) -> None:
+    made_key, key = made(stores)
+    for seconds in (None, 59, 61):
+        if seconds:
+            set_ago(stores, made_key, "last_used", seconds)
+        found = stores.keys.find(key)
+        assert found is not None
+        assert found.stale is (seconds != 59)
+    stores.keys.note_used([made_key.id])
+    found = stores.keys.find(key)
+    assert found is not None
+    assert not found.stale
+    (known,) = stores.keys.all()
+    assert known.last_used is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "owner"),
+    [("", "ada"), (" x", "ada"), ("x" * 101, "ada"), ("a\nb", "ada"), (new_key(), "ada"), (str(uuid4()), "ada"),
+     ("x", ""), ("x", "y" * 201), ("x", new_key())],
+)  # fmt: skip
+def test_a_name_that_would_mislead_is_refused(name: str, owner: str) -> None:
+    with pytest.raises(InvalidKey, match=r"has to be|must be"):
+        NewKey(name, owner)
+
+
+def test_what_is_no_key_is_not_registered(stores: Stores) -> None:
+    with pytest.raises(InvalidKey, match="that is no key"):
+        stores.keys.add(LAPTOP, "sesame")
+
+
+def test_the_first_key_is_made_once_also_after_it_was_revoked(stores: Stores) -> None:
+    key = new_key()
+    first = stores.keys.add_first(LAPTOP, lambda: key)
+    assert first is not None
+    assert stores.keys.find(key) is not None
+    stores.keys.revoke(str(first.id))
+    assert stores.keys.add_first(LAPTOP, new_key) is None
+    assert stores.keys.find(key) is None
+
+
+def test_a_first_key_that_could_not_be_brought_to_safety_is_not_made(stores: Stores) -> None:
+    def no_space() -> str:
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space"):
+        stores.keys.add_first(LAPTOP, no_space)
+    assert stores.keys.all() == []
+    assert stores.keys.add_first(LAPTOP, new_key) is not None
+
+
+def test_of_several_first_keys_at_once_one_wins(stores: Stores) -> None:
+    asked: list[str] = []
+    outcomes: list[Key | None] = []
+    begin = threading.Barrier(6)
+
+    def obtain() -> str:
+        asked.append(new_key())
+        return asked[-1]
+
+    def run() -> None:
+        begin.wait()
+        outcomes.append(stores.keys.add_first(LAPTOP, obtain))
+
+    threads = [threading.Thread(target=run) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) == 6
+    assert sum(outcome is not None for outcome in outcomes) == 1
+    assert len(asked) == len(stores.keys.all()) == 1

@@ -1,0 +1,182 @@
+"""Keys and whom they belong to: every query about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, Row, bindparam, case, exc, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from thumbnailer_storage.errors import InvalidKey, KeyNotFound
+from thumbnailer_storage.jobs.database import Database
+from thumbnailer_storage.jobs.key_format import PREFIX, hash_of, is_well_formed
+from thumbnailer_storage.jobs.tables import NAME_LENGTH, OWNER_LENGTH, clock, facts, keys
+
+USED_SECONDS = 60
+"""How old `last_used` gets before it is written again."""
+FIRST_KEY = "first key"
+"""The fact that a first key was made; it outlives the key."""
+
+OVER = keys.c.end <= clock()
+STATE = case((keys.c.revoked.is_not(None), "revoked"), (OVER, "ended"), else_="live").label("state")
+KEY_COLUMNS = (*(column for column in keys.c if column is not keys.c.hash), STATE)
+STALE = or_(keys.c.last_used.is_(None), keys.c.last_used < clock(-USED_SECONDS)).label("stale")
+FIND = select(keys.c.id, keys.c.name, keys.c.owner, STALE).where(
+    keys.c.hash == bindparam("hash"), keys.c.revoked.is_(None), or_(keys.c.end.is_(None), keys.c.end > clock())
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is known of a key; `state` is live, ended or revoked."""
+
+    id: UUID
+    name: str
+    owner: str
+    start: datetime
+    end: datetime | None
+    revoked: datetime | None
+    last_used: datetime | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInUse:
+    """A live key that somebody has shown; `stale` where its last use should be noted again."""
+
+    id: UUID
+    name: str
+    owner: str
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """What a key is to be called, whose it is, and when it ends, if ever. Raises InvalidKey.
+
+    A name stands in logs, so it must not be a key; `revoke` has to tell it from an id.
+    """
+
+    name: str
+    owner: str
+    days: int | None = None
+    end: datetime | None = None
+
+    def __post_init__(self) -> None:
+        for what, value, most in (("name", self.name, NAME_LENGTH), ("owner", self.owner, OWNER_LENGTH)):
+            if not (value.isprintable() and value.strip() == value and 1 <= len(value) <= most):
+                raise InvalidKey(f"the {what} has to be 1 to {most} printable characters")
+            if value.startswith(PREFIX) or as_id(value):
+                raise InvalidKey(f"the {what} must be neither a key nor an id: choose a word such as `laptop`")
+
+
+class KeyStore:
+    """The keys. Every method raises DatabaseUnavailable where the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, new: NewKey, key: str) -> Key:
+        """Register a key, of which only the hash is kept. Raises InvalidKey where it, its name or its end is no good.
+
+        Names are unique among those keys of an owner that are not revoked, so that a name says which one to revoke.
+        """
+        with self._database.write() as connection:
+            return added(connection, new, key)
+
+    def add_first(self, new: NewKey, obtain: Callable[[], str]) -> Key | None:
+        """Register what `obtain` returns, once in the life of this database; None ever after, also once it is revoked.
+
+        Of several copies at once one wins. `obtain` is called before the commit: where it brings the key to safety,
+        no key is lost. Raises InvalidKey.
+        """
+        with self._database.write() as connection:
+            upsert = sqlite.insert if self._database.embedded else postgresql.insert
+            once = upsert(facts).values(name=FIRST_KEY, value="made").on_conflict_do_nothing().returning(facts.c.name)
+            first = connection.execute(once).first() is not None
+            return added(connection, new, obtain()) if first else None
+
+    def find(self, key: str) -> KeyInUse | None:
+        """The key as it is now, by the database's clock; None where it is unknown, revoked or ended.
+
+        It is looked up by its hash: how long that takes says nothing about the key.
+        """
+        with self._database.read() as connection:
+            row = connection.execute(FIND, {"hash": hash_of(key)}).one_or_none()
+        return None if row is None else KeyInUse(row.id, row.name, row.owner, bool(row.stale))
+
+    def note_used(self, ids: Collection[UUID]) -> None:
+        """Remember that the keys were used just now."""
+        with self._database.write() as connection:
+            connection.execute(update(keys).where(keys.c.id.in_(ids)).values(last_used=clock()))
+
+    def all(self, owner: str | None = None) -> list[Key]:
+        """Every key, of one owner or of all of them, oldest first."""
+        wanted = select(*KEY_COLUMNS).order_by(keys.c.owner, keys.c.start, keys.c.id)
+        with self._database.read() as connection:
+            rows = connection.execute(wanted if owner is None else wanted.where(keys.c.owner == owner)).all()
+        return [to_key(row) for row in rows]
+
+    def revoke(self, which: str, owner: str | None = None) -> Key:
+        """Refuse a key from now on, by its id or its name; one that is revoked already stays as it is.
+
+        Raises KeyNotFound, and InvalidKey where several owners have a key of that name.
+        """
+        with self._database.write() as connection:
+            found = the_one(matching(connection, which, owner), which)
+            if found.revoked is None:
+                connection.execute(update(keys).where(keys.c.id == found.id).values(revoked=clock()))
+            return to_key(connection.execute(select(*KEY_COLUMNS).where(keys.c.id == found.id)).one())
+
+
+def added(connection: Connection, new: NewKey, key: str) -> Key:
+    if not is_well_formed(key):
+        raise InvalidKey(
+            f"that is no key: one is {PREFIX}, 30 random characters and 6 of a checksum, and no line break"
+        )
+    if new.end is not None and new.end <= connection.execute(select(clock())).scalar_one():
+        raise InvalidKey(f"the end {new.end.isoformat()} is over already: name a later one")
+    end = new.end if new.days is None else clock(new.days * 86400)
+    values = {"id": uuid4(), "name": new.name, "owner": new.owner, "hash": hash_of(key), "start": clock(), "end": end}
+    try:
+        connection.execute(insert(keys).values(values))
+    except exc.IntegrityError:
+        raise InvalidKey(
+            f"{new.owner} has a key {new.name!r} already, or this very key is registered: revoke that one first, or "
+            "choose another name"
+        ) from None
+    return to_key(connection.execute(select(*KEY_COLUMNS).where(keys.c.id == values["id"])).one())
+
+
+def matching(connection: Connection, which: str, owner: str | None) -> Sequence[Any]:
+    """The keys of that id or name, live ones first."""
+    by_id = as_id(which)
+    wanted = select(keys.c.id, keys.c.owner, keys.c.revoked).where(
+        keys.c.id == by_id if by_id else keys.c.name == which, *(() if owner is None else (keys.c.owner == owner,))
+    )
+    return connection.execute(wanted.order_by(keys.c.revoked.is_not(None), keys.c.revoked.desc())).all()
+
+
+def the_one(found: Sequence[Any], which: str) -> Any:
+    live = [row for row in found if row.revoked is None] or found[:1]
+    if not live:
+        raise KeyNotFound(f"there is no key {which!r}: `keys list` shows all of them")
+    if len(live) > 1:
+        owners = ", ".join(sorted(row.owner for row in live))
+        raise InvalidKey(f"several owners have a key {which!r} ({owners}): say which one's with --owner")
+    return live[0]
+
+
+def as_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def to_key(row: Row[Any]) -> Key:
+    return Key(**row._mapping)
