@@ -4,11 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := storage api worker client
 PYTEST := $(BIN)/pytest -q
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 # A folder of your own photos, for demo and benchmark.
 export PHOTOS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-core test-stores test-k8s check format benchmark lock clean
+.PHONY: help demo run images compose-demo compose-key test test-core test-stores test-k8s check format benchmark lock clean
 
 help:  ## show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,6 +20,20 @@ demo: .venv/run .photos/ready  ## make thumbnails of real photos: starts everyth
 
 run: .venv/run  ## keep API, worker and housekeeper in the foreground on port 8080
 	@$(BIN)/python client/demo/run.py
+
+images:  ## build the images of API, worker and MinIO (the last from its source: minutes, the first time)
+	@for name in api worker minio; do \
+	  docker build --file images/$$name/Dockerfile --tag thumbnailer-$$name:dev \
+	    --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null)" \
+	    --build-arg CREATED="$$(git log -1 --format=%cI 2>/dev/null)" . || exit 1; \
+	done
+
+compose-demo: .venv/run .photos/ready images  ## the demo on PostgreSQL, MinIO and ElasticMQ, all in containers; it stays up
+	@docker compose up --detach --wait
+	@$(BIN)/python client/demo/containers.py
+
+compose-key:  ## print the first key of the service in containers
+	@docker compose run --rm --no-deps -T migrate cat /data/first-key
 
 test: check test-core test-stores test-k8s  ## run every test that this machine can run, and say what was left out
 
@@ -47,12 +63,12 @@ benchmark: .venv/dev .photos/ready  ## measure the pipeline beside plain Pillow,
 
 lock: .venv/dev  ## renew the hash-locked requirements from the .in files
 	for name in run dev; do \
-	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
-	    --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
-	    requirements/$$name.in -o requirements/$$name.txt || exit 1; \
+	  $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-deps \
-	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header requirements/photos.in -o requirements/photos.txt
+	for name in api worker build; do \
+	  $(COMPILE) --constraint requirements/run.txt requirements/$$name.in -o requirements/$$name.txt || exit 1; \
+	done
+	$(COMPILE) --no-deps requirements/photos.in -o requirements/photos.txt
 	@echo "pillow-images.txt is renewed by hand: the version of run.txt, and the hash of its source package"
 
 clean:  ## remove what the targets made, but not data/, where `make run` keeps its jobs
