@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from containers import Servers
 from PIL import Image
 from service import Service, started
 
@@ -11,6 +12,25 @@ from service import Service, started
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
     with started(tmp_path) as service:
+        yield service
+
+
+@pytest.fixture
+def real(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """The settings of stores in containers, all empty: PostgreSQL, MinIO, ElasticMQ."""
+    with servers.database() as database, servers.bucket() as bucket, servers.queues() as prefix:
+        for name, value in (servers.elasticmq() | servers.minio()).items():
+            monkeypatch.setenv(name, value)
+        yield {
+            "THUMBNAILER_DATABASE": database,
+            "THUMBNAILER_OBJECTS": f"s3://{bucket}/pictures",
+            "THUMBNAILER_QUEUE": f"sqs://{prefix}",
+        }
+
+
+@pytest.fixture
+def real_service(tmp_path: Path, real: dict[str, str]) -> Iterator[Service]:
+    with started(tmp_path, **real) as service:
         yield service
 
 

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import httpx
 
-from thumbnailer_storage.config import StorageSettings
+from thumbnailer_storage.config import StorageSettings, load
 from thumbnailer_storage.jobs.model import Job, Status
 from thumbnailer_storage.opening import Stores, open_stores
 
@@ -80,7 +80,7 @@ class Program:
 
 @dataclass
 class Service:
-    """The service on embedded stores below a folder. Everything it started ends with the test."""
+    """The service, on embedded stores below a folder or on those of its settings. All of it ends with the test."""
 
     folder: Path
     programs: list[Program] = field(default_factory=list)
@@ -98,7 +98,7 @@ class Service:
             **self.settings,
         }
         subprocess.run([BIN / "thumbnailer-api", "migrate"], env=self.environment(), check=True, capture_output=True)
-        self.stores: Stores = open_stores(StorageSettings(data=self.folder / "data"))
+        self.stores: Stores = open_stores(load(StorageSettings, self.settings))
 
     def environment(self, **more: str) -> dict[str, str]:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("THUMBNAILER_")}

@@ -36,6 +36,7 @@ def test_an_impossible_output_is_refused_with_what_is_allowed(fields: dict[str, 
         ({"outputs": (Output(width=4096, height=4096),) * 4}, "together have more than 64000000 pixels"),
         ({"metadata": {"a": "x" * 5000}}, "metadata is larger than"),
         ({"metadata": {"a": 1}}, "metadata holds text only"),
+        ({"metadata": {"a": "\ud800"}}, "half of a surrogate pair"),
     ],
 )
 def test_an_impossible_job_is_refused_with_what_is_allowed(fields: dict[str, object], says: str) -> None:

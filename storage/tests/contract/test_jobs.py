@@ -49,6 +49,11 @@ def test_a_job_is_read_back_as_it_was_recorded(stores: Stores, new_job: NewJob) 
     assert kinds(stores, job) == ["accepted"]
 
 
+def test_odd_letters_come_back_as_they_were(stores: Stores, new_job: NewJob) -> None:
+    odd = "\x00\x1f\u2028\U0001f4f7'\"\\"
+    assert added(stores, new_job(metadata={odd: odd})).metadata == {odd: odd}
+
+
 def test_an_unknown_job_and_another_owners_are_not_found(stores: Stores, new_job: NewJob) -> None:
     job = added(stores, new_job())
     for wanted in ((uuid4(), None), (job.id, "eve")):

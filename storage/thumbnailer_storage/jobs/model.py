@@ -191,7 +191,11 @@ class Job:
             )
         if not all(isinstance(k, str) and isinstance(v, str) for k, v in self.metadata.items()):
             raise InvalidJob("metadata holds text only: names and values are strings")
-        if sum(len(k.encode()) + len(v.encode()) for k, v in self.metadata.items()) > MAX_METADATA_BYTES:
+        try:
+            length = sum(len(k.encode()) + len(v.encode()) for k, v in self.metadata.items())
+        except UnicodeEncodeError:
+            raise InvalidJob("metadata holds half of a surrogate pair, which is no text") from None
+        if length > MAX_METADATA_BYTES:
             raise InvalidJob(f"metadata is larger than {MAX_METADATA_BYTES} bytes")
 
     @classmethod

@@ -28,7 +28,7 @@ class _Checked(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-_Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,16}$")]
+_Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,12}$")]
 _Line = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 _Side = Annotated[int, Field(ge=1, le=1_000_000)]
 _Length = Annotated[int, Field(ge=1, lt=1 << 31)]
