@@ -40,8 +40,9 @@ test: check test-core test-stores test-k8s  ## run every test that this machine 
 test-core: .venv/dev .cache/pillow-images/ready  ## the tests that need no container
 	$(PYTEST) -m "not stores and not k8s"
 
-test-stores: .venv/dev  ## the tests on real stores in containers
-	@echo "test-stores: left out: no store but the embedded ones is there yet"
+test-stores: .venv/dev  ## the tests on real stores in containers; builds the images first
+	@! docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory images
+	$(PYTEST) -m "stores and not k8s"
 
 test-k8s: .venv/dev  ## the tests on a kind cluster
 	@echo "test-k8s: left out: there is no chart yet"
