@@ -16,10 +16,14 @@ ANY_REGION = "us-east-1"
 
 
 @overload
-def client(service: Literal["s3"], config: Config) -> S3Client: ...
+def client(service: Literal["s3"], config: Config, endpoint: str | None = None) -> S3Client: ...
 @overload
 def client(service: Literal["sqs"], config: Config) -> SQSClient: ...
-def client(service: Literal["s3", "sqs"], config: Config) -> Any:
-    """A client of the service; safe for all threads. Raises botocore's errors where its settings are wrong."""
+def client(service: Literal["s3", "sqs"], config: Config, endpoint: str | None = None) -> Any:
+    """A client of the service, at its own endpoint or another; safe for all threads.
+
+    Raises botocore's errors where its settings are wrong.
+    """
     session = boto3.session.Session()
-    return session.client(service, config=config, region_name=session.region_name or ANY_REGION)
+    region = session.region_name or ANY_REGION
+    return session.client(service, config=config, endpoint_url=endpoint, region_name=region)

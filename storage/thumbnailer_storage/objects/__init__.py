@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,19 @@ from typing import Protocol
 
 CHUNK = 256 * 1024
 """Bytes that are read or written at a time."""
+ADDRESS_SECONDS = 120
+"""How long an address that is handed out can be used: it needs no key."""
+PROBE_BYTES = 64 * 1024
+"""What a check stores: an empty object may still be made on a full disk."""
+KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+"""No part of a key begins with a dot: none can climb out of its place, or meet unfinished files."""
+
+
+def checked(key: str) -> str:
+    """The key; raises ValueError where it is none of ours."""
+    if not KEY.fullmatch(key):
+        raise ValueError(f"{key!r} is no key of ours")
+    return key
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +67,13 @@ class Objects(Protocol):
         """Remove what puts that never ended left behind `older` seconds ago or before; returns how many."""
 
     def check(self) -> None:
-        """Raise ObjectsUnavailable where objects could not be stored now."""
+        """Raise ObjectsUnavailable where objects could not be stored now, ObjectsRefused where settings are why."""
+
+    def address(self, key: str, media_type: str, *, base: str = "") -> str | None:
+        """Where a caller can get the object from the store itself for ADDRESS_SECONDS, as what it is said to be.
+
+        `base` is the store's address as callers reach it, by default ours. None where callers cannot reach the store.
+        """
+
+    def close(self) -> None:
+        """Let connections go."""

@@ -7,7 +7,6 @@ for two syncs and makes no folder.
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,12 +16,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from thumbnailer_storage.errors import ObjectExists, ObjectMissing, ObjectsUnavailable
-from thumbnailer_storage.objects import CHUNK, Reading, Stored
+from thumbnailer_storage.objects import CHUNK, PROBE_BYTES, Reading, Stored, checked
 
-KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
-"""No part of a key begins with a dot: none can climb out of the directory, or meet the unfinished files."""
 UNFINISHED = ".unfinished"
-PROBE_BYTES = 64 * 1024
 
 
 class DirectoryObjects:
@@ -88,10 +84,16 @@ class DirectoryObjects:
     def check(self) -> None:
         probe = self._unfinished / uuid4().hex
         try:
-            write_synced(probe, [b"\0" * PROBE_BYTES])  # an empty file is still made on a full disk
+            write_synced(probe, [b"\0" * PROBE_BYTES])
         finally:
             with suppress(OSError):
                 probe.unlink()
+
+    def address(self, key: str, media_type: str, *, base: str = "") -> str | None:
+        return None
+
+    def close(self) -> None:
+        """Nothing is held open between calls."""
 
     @contextmanager
     def _missing_in_our_terms(self, key: str) -> Iterator[None]:
@@ -104,9 +106,7 @@ class DirectoryObjects:
             raise
 
     def _path(self, key: str) -> Path:
-        if not KEY.fullmatch(key):
-            raise ValueError(f"{key!r} is no key of ours")
-        folder, _, name = key.partition("/")
+        folder, _, name = checked(key).partition("/")
         return self._root / folder / name.replace("/", "+") if name else self._root / folder
 
 
