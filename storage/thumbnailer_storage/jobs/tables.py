@@ -148,7 +148,7 @@ jobs = Table(
     Index("jobs_by_status", "owner", "status"),
     Index("jobs_by_age", "queue", "status", "start"),
     Index("jobs_by_lease", "status", "lease"),
-    Index("jobs_by_sending", "queue", "status", "sent"),
+    Index("jobs_by_sending", "queue", "status", "sent", "start"),
     Index("jobs_by_claim", "queue", "claimed"),
 )
 

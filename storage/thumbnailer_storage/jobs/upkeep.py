@@ -17,6 +17,13 @@ from thumbnailer_storage.jobs.tables import clock, facts, jobs
 
 LATEST_CLAIMS = 100
 """How many of a queue's claims are looked at to see how far it has come."""
+FIRST_QUEUE = select(func.min(jobs.c.queue).label("queue")).cte("each_queue", recursive=True)
+EACH_QUEUE = FIRST_QUEUE.union_all(
+    select(select(func.min(jobs.c.queue)).where(jobs.c.queue > FIRST_QUEUE.c.queue).scalar_subquery()).where(
+        FIRST_QUEUE.c.queue.is_not(None)
+    )
+)
+"""Each queue that a record names, by one step through an index for each: `DISTINCT` would read every record."""
 MARKED = select(facts.c.value).where(facts.c.name == "objects")
 
 
@@ -90,10 +97,10 @@ class Upkeep:
             return {row.id: Standing(Status(row.status), row.attempt) for row in rows}
 
     def queues(self) -> list[str]:
-        """The queues of the priorities, and every other one that pending jobs belong to."""
-        wanted = select(jobs.c.queue).where(jobs.c.status == Status.PENDING.value).distinct()
+        """The queues of the priorities, and every other one that jobs belong to."""
         with self._database.read() as connection:
-            return sorted({*map(str, Priority), *connection.execute(wanted).scalars()})
+            found = connection.execute(select(EACH_QUEUE.c.queue).where(EACH_QUEUE.c.queue.is_not(None)))
+            return sorted({*map(str, Priority), *found.scalars()})
 
     def identity(self) -> str:
         """The database's own id, made when its tables were."""
