@@ -12,7 +12,13 @@ from threading import Event
 
 import structlog
 
-from thumbnailer_storage.errors import ForeignStore, ObjectMissing, StoreUnavailable, TransitionRefused
+from thumbnailer_storage.errors import (
+    ForeignStore,
+    ObjectMissing,
+    QueueUnavailable,
+    StoreUnavailable,
+    TransitionRefused,
+)
 from thumbnailer_storage.jobs.model import Change, Result, Status
 from thumbnailer_storage.objects import CHUNK
 from thumbnailer_storage.opening import Stores
@@ -167,13 +173,20 @@ class Handler:
 
     def finish(self, hold: Hold, change: Change) -> None:
         """The commit point: the outcome becomes visible, and only with or after it goes the message."""
-        queue = self._stores.queue
         with self._stores.together():
             self._stores.jobs.apply(hold.job, change)
+            self._acknowledge(hold, change)
+
+    def _acknowledge(self, hold: Hold, change: Change) -> None:
+        """Remove the message, or put it back. One that stays is harmless: it is dropped when it is seen again."""
+        queue = self._stores.queue
+        try:
             if change.to is Status.PENDING:
                 queue.release(hold.message, delay=change.delay)
             else:
                 queue.delete(hold.message)
+        except QueueUnavailable as error:
+            self._trouble.begin(error)
 
     def _count(self, hold: Hold, change: Change) -> None:
         job = hold.job

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Lock, Thread
+from uuid import UUID
 
 import structlog
 
@@ -48,6 +49,10 @@ class Holds:
         with self._lock:
             self._holds.discard(hold)
 
+    def has(self, job: UUID) -> bool:
+        with self._lock:
+            return any(hold.job.id == job for hold in self._holds)
+
     def all(self) -> list[Hold]:
         with self._lock:
             return list(self._holds)
@@ -81,7 +86,10 @@ class Holds:
 
 
 class Heartbeat:
-    """A thread that extends leases and the messages' invisibility, with one statement a second for all jobs."""
+    """Keeps what is held: the leases with one statement a second for all jobs, and the messages' invisibility.
+
+    Each has a thread of its own, since a queue that does not answer must cost no lease.
+    """
 
     def __init__(self, stores: Stores, holds: Holds, lease: float) -> None:
         self._stores = stores
@@ -89,39 +97,43 @@ class Heartbeat:
         self._lease = lease
         self._stop = Event()
         self._beat = time.monotonic()
-        self._hidden = time.monotonic()
-        self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
+        self._threads = [
+            Thread(target=self._run, args=(BEAT_SECONDS, self._keep_leases), name="heartbeat", daemon=True),
+            Thread(target=self._run, args=(lease / 3, self._keep_hidden), name="hiding", daemon=True),
+        ]
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(timeout=5)
 
     @property
     def healthy(self) -> bool:
         """Whether it comes round, once it was started."""
-        return self._thread.ident is None or (
-            self._thread.is_alive() and time.monotonic() - self._beat < STALLED_SECONDS
-        )
+        if self._threads[0].ident is None:
+            return True
+        return all(thread.is_alive() for thread in self._threads) and time.monotonic() - self._beat < STALLED_SECONDS
 
-    def _run(self) -> None:
-        while not self._stop.wait(BEAT_SECONDS):
-            self._beat = time.monotonic()
+    def _run(self, every: float, keep: Callable[[list[Hold]], None]) -> None:
+        while not self._stop.wait(every):
             try:
-                self._extend(self._holds.all())
+                keep(self._holds.all())
             except StorageError as error:  # the lease outlasts several beats
-                log.warning("leases could not be extended", reason=str(error))
+                log.warning("what is held could not be extended", reason=str(error))
 
-    def _extend(self, holds: list[Hold]) -> None:
+    def _keep_leases(self, holds: list[Hold]) -> None:
+        self._beat = time.monotonic()
         if not holds:
             return
         held = self._stores.jobs.extend([(hold.job.id, hold.job.attempt) for hold in holds], self._lease)
         for hold in holds:
             if hold.job.id not in held:
                 self._holds.lose(hold)
-        if time.monotonic() - self._hidden > self._lease / 3:
-            self._hidden = time.monotonic()
-            self._stores.queue.extend([hold.message for hold in holds], visibility=self._lease)
+
+    def _keep_hidden(self, holds: list[Hold]) -> None:
+        self._stores.queue.extend([hold.message for hold in holds], visibility=self._lease)

@@ -27,7 +27,7 @@ from thumbnailer_worker.taking import Taker
 from thumbnailer_worker.trouble import Trouble
 
 IDLE_SECONDS = 0.2
-"""How often an empty queue is looked at."""
+"""How often an empty queue is looked at; one that was waited for is asked again at once."""
 STALLED_SECONDS = 60.0
 LOOK_SECONDS = 1.0
 
@@ -47,8 +47,15 @@ class Worker:
         self.holds = Holds()
         self.slots = Slots(make_children(settings, scratch))
         self.heartbeat = Heartbeat(stores, self.holds, settings.lease_seconds)
-        self.trouble = Trouble(stores, scratch)
-        self.taker = Taker(stores, settings.queues, worker=self.name, lease=settings.lease_seconds)
+        self.trouble = Trouble(stores, scratch, settings.queues)
+        self.taker = Taker(
+            stores,
+            settings.queues,
+            self.holds,
+            worker=self.name,
+            lease=settings.lease_seconds,
+            stopping=self.stopping,
+        )
         self.handler = Handler(
             stores,
             self.slots,
@@ -100,6 +107,7 @@ class Worker:
         free = self.slots.wait_for_free(LOOK_SECONDS)
         if not free:
             return []
+        began = time.monotonic()
         try:
             taken = self.taker.take(free)
         except StoreUnavailable as error:
@@ -108,7 +116,7 @@ class Worker:
         for hold in taken:
             self.holds.add(hold)
         if not taken:
-            self.stopping.wait(IDLE_SECONDS)
+            self.stopping.wait(max(0.0, began + IDLE_SECONDS - time.monotonic()))
         return taken
 
     def start(self, hold: Hold) -> None:
@@ -132,6 +140,10 @@ class Worker:
             log.error("a job was left without an outcome", job=str(hold.job.id), exc_info=error)
             self.trouble.begin(error)
             self.handler.give_back(hold, "something went wrong in its worker")
+
+    def stop_receiving(self) -> None:
+        """End the polls that are under way, and put back what they bring."""
+        self._stores.queue.close()
 
     def beat(self) -> None:
         self._beat = time.monotonic()

@@ -16,5 +16,6 @@ rescues = Counter("thumbnailer_rescues_total", "Jobs taken over from a worker wh
 lost_leases = Counter("thumbnailer_lost_leases_total", "Jobs that this worker lost while it had them")
 released = Counter("thumbnailer_released_jobs_total", "Jobs given back without an outcome", ["reason"])
 duplicates = Counter("thumbnailer_duplicate_messages_total", "Messages whose job needed no work", ["because"])
+foreign = Counter("thumbnailer_foreign_messages_total", "Messages that hold no job's id")
 child_deaths = Counter("thumbnailer_child_deaths_total", "Children that died with a job", ["cause"])
 busy = Gauge("thumbnailer_busy_slots", "Jobs being worked on")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from threading import Thread
 
 import structlog
 
@@ -17,12 +18,15 @@ log = structlog.get_logger()
 def stop(worker: Worker, grace: float) -> None:
     """Take nothing more, finish what fits into `grace` seconds, give back the rest without cost, end the children."""
     worker.stopping.set()
+    closing = Thread(target=worker.stop_receiving, name="closing", daemon=True)  # beside the work that is finished
+    closing.start()
     log.info("stopping: jobs in hand are finished", seconds=grace)
     if not idle_within(worker, grace):
         log.warning("the grace is over: jobs in hand are given back")
         worker.holds.end_all()
         worker.give_up.set()
         idle_within(worker, RELEASE_SECONDS)
+    closing.join(RELEASE_SECONDS)
     worker.heartbeat.stop()
     worker.slots.close()
     log.info("stopped")

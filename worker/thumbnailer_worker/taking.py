@@ -3,65 +3,128 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from threading import Event
+from uuid import UUID
 
 import structlog
 
-from thumbnailer_storage.errors import DatabaseUnavailable, JobNotFound, OutcomeUnknown, TransitionRefused
+from thumbnailer_storage.errors import (
+    DatabaseUnavailable,
+    JobNotFound,
+    OutcomeUnknown,
+    StoreUnavailable,
+    TransitionRefused,
+)
 from thumbnailer_storage.jobs.model import Job, Status
 from thumbnailer_storage.jobs.patience import Patience
 from thumbnailer_storage.opening import Stores
 from thumbnailer_storage.queues import Message
 from thumbnailer_worker import metrics
-from thumbnailer_worker.holds import Hold
+from thumbnailer_worker.holds import Hold, Holds
 
 BACK_SECONDS = 1.0
 """How long a message is put back for whose job somebody else holds."""
+WAIT_SECONDS = 5.0
+"""How long a queue that can wait for a message does so."""
 
 log = structlog.get_logger()
 
 
 class Taker:
-    """Receives and claims for one worker, whose name stands in the records."""
+    """Receives and claims for one worker, whose name stands in the records, until `stopping` is set.
 
-    def __init__(self, stores: Stores, queues: Sequence[str], *, worker: str, lease: float) -> None:
+    Where the queue is a table of the database, receiving and claiming are one transaction; elsewhere each claim stands
+    by itself, and trouble in one of them undoes none of the others.
+    """
+
+    def __init__(
+        self, stores: Stores, queues: Sequence[str], holds: Holds, *, worker: str, lease: float, stopping: Event
+    ) -> None:
         self._stores = stores
+        self._holds = holds
         self.queues = queues
         self._worker = worker
         self._lease = lease
+        self._stopping = stopping
         self._patience = Patience(lease)
         self._idle = True
+        self._unsure: list[Message] = []
+        """Their claims may have been committed: the reply was lost, and so was the answer when we asked."""
 
     def take(self, most: int) -> list[Hold]:
         """Up to so many jobs that are ours now; never more than there are free slots."""
         holds: list[Hold] = []
         try:
+            if self._unsure:
+                return self._claimed_unseen()
             if self._idle and self._stores.queue.quiet(self.queues):
                 return []
             with self._stores.together():
-                messages = self._stores.queue.receive(self.queues, most=most, visibility=self._lease)
-                holds = [Hold(job, message) for message in messages if (job := self.claim(message)) is not None]
+                messages = self._receive(most)
+                self._idle = not messages
+                self._claim_all(messages, holds)
         except OutcomeUnknown:
-            return [hold for hold in holds if self._is_ours(hold)]
+            self._unsure += [hold.message for hold in holds]
+            return self._claimed_unseen()
         except DatabaseUnavailable:
             self._patience.trouble()
             raise
-        self._idle = not messages
         return holds
 
-    def _is_ours(self, hold: Hold) -> bool:
-        """Whether the claim was committed, although the reply was lost."""
-        found = self._stores.jobs.get(hold.job.id)
-        return (found.status, found.attempt) == (Status.PROCESSING, hold.job.attempt)
+    def _receive(self, most: int) -> list[Message]:
+        """Messages for the free slots; one that a poll brings to a worker that stops is for others."""
+        queue = self._stores.queue
+        messages = queue.receive(self.queues, most=most, visibility=self._lease, wait=WAIT_SECONDS)
+        if self._stopping.is_set():
+            self._put_back(messages)
+            return []
+        return messages
+
+    def _claim_all(self, messages: Sequence[Message], holds: list[Hold]) -> None:
+        """Claim the messages' jobs one by one; in trouble, the rest is put back and what is ours is kept."""
+        for n, message in enumerate(messages):
+            try:
+                job = self.claim(message)
+            except StoreUnavailable as error:
+                if isinstance(error, OutcomeUnknown):
+                    self._unsure.append(message)
+                self._put_back(messages[n + 1 :])
+                if not holds:
+                    raise
+                log.warning("messages were put back", reason=str(error))
+                return
+            if job is not None:
+                holds.append(Hold(job, message))
+
+    def _put_back(self, messages: Sequence[Message]) -> None:
+        with suppress(StoreUnavailable):  # then they come back by themselves
+            for message in messages:
+                self._stores.queue.release(message, delay=0.0)
+
+    def _claimed_unseen(self) -> list[Hold]:
+        """The holds of claims that were committed, although the reply was lost; asked again where this fails too."""
+        unsure = [message for message in self._unsure if message.job]
+        ours = {job.id: job for job in self._stores.jobs.claimed_by(self._worker, [m.job for m in unsure if m.job])}
+        self._unsure = []
+        claimed = [message for message in unsure if message.job in ours and not self._holds.has(message.job)]
+        self._put_back([message for message in unsure if message not in claimed])
+        return [Hold(ours[message.job], message) for message in claimed if message.job]
 
     def claim(self, message: Message) -> Job | None:
         """The message's job, if we may have it; else the message is dealt with."""
+        if message.job is None:
+            metrics.foreign.inc()
+            log.warning("a message that is none of ours was deleted", queue=message.queue)
+            self._stores.queue.delete(message)
+            return None
         try:
             job = self._stores.jobs.claim(message.job, worker=self._worker, lease=self._lease)
         except JobNotFound:
             self._drop(message, "unknown")
         except TransitionRefused as refused:
             if refused.status is Status.PROCESSING:
-                return self._take_over(message)
+                return self._take_over(message, message.job)
             if refused.status is Status.PENDING:  # its time has not come yet
                 self._stores.queue.release(message, delay=BACK_SECONDS)
             else:
@@ -72,11 +135,11 @@ class Taker:
             return job
         return None
 
-    def _take_over(self, message: Message) -> Job | None:
+    def _take_over(self, message: Message, wanted: UUID) -> Job | None:
         """The job of a worker whose lease has ended; if it holds, the message is put back."""
         try:
             if self._patience.over:
-                job = self._stores.jobs.take_over(message.job, worker=self._worker, lease=self._lease)
+                job = self._stores.jobs.take_over(wanted, worker=self._worker, lease=self._lease)
                 metrics.rescues.inc()
                 return job
         except (TransitionRefused, JobNotFound):

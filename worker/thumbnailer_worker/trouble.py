@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event, Lock
 
@@ -26,8 +26,9 @@ def growing(tries: int, longest: float = LONGEST_PAUSE) -> float:
 class Trouble:
     """Whether a store is in trouble; it is over once all of them answer."""
 
-    def __init__(self, stores: Stores, scratch: Path) -> None:
+    def __init__(self, stores: Stores, scratch: Path, queues: Sequence[str]) -> None:
         self._stores = stores
+        self._queues = queues
         self._probe = scratch / "probe"
         self._reason: str | None = None
         self._lock = Lock()
@@ -60,7 +61,7 @@ class Trouble:
         """Ask each store, and the scratch folder, for something small; raises what is wrong with it."""
         self._stores.recognise_objects()
         self._stores.objects.check()
-        self._stores.queue.depth("standard")
+        self._stores.queue.check(self._queues)
         try:
             self._probe.write_bytes(b"probe")
             self._probe.unlink()

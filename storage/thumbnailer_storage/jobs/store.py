@@ -148,6 +148,12 @@ class JobStore:
             change = update(jobs).where(jobs.c.status == Status.PROCESSING.value, held).values(lease=clock(lease))
             return set(connection.execute(change.returning(jobs.c.id)).scalars())
 
+    def claimed_by(self, worker: str, ids: Collection[UUID]) -> list[Job]:
+        """Those of the jobs that the worker holds."""
+        held = (jobs.c.id.in_(ids), jobs.c.status == Status.PROCESSING.value, jobs.c.worker == worker)
+        with self._database.read() as connection:
+            return to_jobs(connection, connection.execute(select(*JOB_COLUMNS).where(*held)).all())
+
     def apply(self, job: Job, change: Change) -> Job:
         """Make one transition and its event; raises TransitionRefused where another writer won."""
         values = changed_values(change)

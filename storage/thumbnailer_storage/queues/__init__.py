@@ -38,7 +38,7 @@ class Queue(Protocol):
 
     @property
     def retention(self) -> float | None:
-        """Seconds after which the queue forgets a message; None: never."""
+        """Seconds after which the queue forgets a message; None: never, as far as is known."""
 
     def send(self, queue: str, jobs: Iterable[UUID], *, delay: float = 0.0) -> None:
         """Send a message for each job; it can be received after `delay` seconds."""
