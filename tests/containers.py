@@ -1,6 +1,7 @@
 """The stores of compose.yaml as test servers: on free ports, started when first asked for, removed at the end.
 
-What runs here is what users run: the images, settings and limits are those of compose.yaml.
+What runs here is what users run: the images, settings and limits are those of compose.yaml. VersityGW is beside them,
+so that not MinIO alone says what S3 is.
 """
 
 from __future__ import annotations
@@ -23,11 +24,17 @@ import pytest
 from thumbnailer_storage.jobs.model import Priority
 
 ROOT = Path(__file__).parent.parent
-PORTS = {"postgres": "POSTGRES_PORT", "minio": "MINIO_PORT", "elasticmq": "ELASTICMQ_PORT"}
-"""The store services, and the variable that says where compose.yaml publishes each."""
+FILES = (ROOT / "compose.yaml", ROOT / "tests" / "versitygw" / "compose.yaml")
+PORTS = {
+    "postgres": "POSTGRES_PORT",
+    "minio": "MINIO_PORT",
+    "versitygw": "VERSITYGW_PORT",
+    "elasticmq": "ELASTICMQ_PORT",
+}
+"""The store services, and the variable that says where each is published."""
 PATIENCE = 120
 BUILD_PATIENCE = 1800
-"""MinIO is built from source once on a machine."""
+"""MinIO and VersityGW are built from source once on a machine."""
 
 
 def needed(what: str) -> None:
@@ -60,15 +67,8 @@ class Servers:
         self._up: set[str] = set()
 
     def compose(self, *arguments: str, patience: int = PATIENCE) -> subprocess.CompletedProcess[str]:
-        command = [
-            "docker",
-            "compose",
-            "--project-name",
-            self.project,
-            "--file",
-            str(ROOT / "compose.yaml"),
-            *arguments,
-        ]
+        files = [part for file in FILES for part in ("--file", str(file))]
+        command = ["docker", "compose", "--project-name", self.project, *files, *arguments]
         ended = subprocess.run(
             command, env=self._environment, capture_output=True, text=True, timeout=patience, check=False
         )
@@ -119,6 +119,17 @@ class Servers:
             "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{self.ports['minio']}",
             "AWS_ACCESS_KEY_ID": given["MINIO_ROOT_USER"],
             "AWS_SECRET_ACCESS_KEY": given["MINIO_ROOT_PASSWORD"],
+            "AWS_REGION": "us-east-1",
+        }
+
+    def versitygw(self) -> dict[str, str]:
+        """What boto3 has to know of VersityGW."""
+        self.up("versitygw")
+        given = self._settings["versitygw"]
+        return {
+            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{self.ports['versitygw']}",
+            "AWS_ACCESS_KEY_ID": given["ROOT_ACCESS_KEY"],
+            "AWS_SECRET_ACCESS_KEY": given["ROOT_SECRET_KEY"],
             "AWS_REGION": "us-east-1",
         }
 

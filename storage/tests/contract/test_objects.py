@@ -1,6 +1,8 @@
 """What every object store has to do."""
 
+import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,6 +32,7 @@ def test_a_range_is_read_without_the_rest(objects: Objects) -> None:
     assert content(objects, "uploads/a", 257, 3) == b"\x01\x02\x03"
     assert content(objects, "uploads/a", 1048574) == b"\xfe\xff"
     assert content(objects, "uploads/a", CHUNK - 1, 2) == b"\xff\x00"
+    assert content(objects, "uploads/a", 5, 0) == content(objects, "uploads/a", 1 << 20) == b""
 
 
 def test_a_taken_name_is_refused_and_left_as_it_is(objects: Objects) -> None:
@@ -37,6 +40,26 @@ def test_a_taken_name_is_refused_and_left_as_it_is(objects: Objects) -> None:
     with pytest.raises(ObjectExists):
         objects.put("uploads/a", [b"second"])
     assert content(objects, "uploads/a") == b"first"
+
+
+def test_a_long_stream_of_unknown_length_is_stored_whole(objects: Objects) -> None:
+    chunks = [random.Random(n).randbytes(CHUNK - 1) for n in range(49)]  # 12 MiB, which no part of S3's ends with
+    whole = b"".join(chunks)
+    assert objects.put("uploads/a", iter(chunks)) == objects.size("uploads/a") == len(whole)
+    assert content(objects, "uploads/a") == whole
+    across = (5 << 20) - 3  # from one part into the next
+    assert content(objects, "uploads/a", across, 10) == whole[across : across + 10]
+    with pytest.raises(ObjectExists):
+        objects.put("uploads/a", iter(chunks[::-1]))
+    with pytest.raises(ObjectExists):
+        objects.put("uploads/a", [b"short"])
+    assert content(objects, "uploads/a") == whole
+
+
+@pytest.mark.parametrize("length", [(5 << 20) - 1, 5 << 20, (5 << 20) + 1])
+def test_a_length_beside_that_of_a_part_is_nothing_special(objects: Objects, length: int) -> None:
+    assert objects.put("uploads/a", [b"x" * length]) == length
+    assert content(objects, "uploads/a") == b"x" * length
 
 
 def test_of_two_writers_at_once_one_wins_whole(objects: Objects) -> None:
@@ -107,6 +130,15 @@ def test_delete_takes_many_and_does_not_mind_what_is_gone(objects: Objects) -> N
         objects.put(key, [b"x"])
     objects.delete(["results/a/1/0.png", "results/a/1/1.png", "results/none/1/0.png"])
     assert [stored.key for stored in objects.list("results/")] == ["results/b/1/0.png"]
+
+
+def test_2500_objects_are_listed_and_deleted_at_once(objects: Objects) -> None:
+    keys = {f"results/{n // 10}/1/{n % 10}.png" for n in range(2500)}
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(lambda key: objects.put(key, [b"x"]), keys)) == 2500
+    assert {stored.key for stored in objects.list("results/")} == keys
+    objects.delete(stored.key for stored in objects.list("results/"))
+    assert list(objects.list("results/")) == []
 
 
 def test_a_list_tells_key_length_and_age_below_a_prefix(objects: Objects) -> None:

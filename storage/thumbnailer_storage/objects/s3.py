@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 CONFIG = Config(
     # A caller of ours is answered within 5 s, also while the store is down. The worst is a store that takes
-    # connections and is silent: 1.7 s, a pause of at most 1 s, 1.7 s. AWS advises to try again after 2 s of silence.
+    # connections and is silent: twice 2 s, and a short pause between. AWS advises to try again after 2 s of silence.
     connect_timeout=1.0,
-    read_timeout=1.7,
+    read_timeout=2.0,
     # Adaptive: on top of trying again it sends less where the store says that it is too much.
     retries={"mode": "adaptive", "total_max_attempts": 2},
     # As many as the API has threads: with fewer, a burst would make connections only to drop them again.
@@ -61,7 +61,8 @@ REFUSED_CODES = frozenset(
         *("InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "InvalidToken", "ExpiredToken"),
     }
 )
-REFUSED_STATUSES = frozenset({301, 401, 403})
+REFUSED_STATUSES = frozenset({301, 401, 403, 404})
+"""404 is VersityGW's for a user that it does not know."""
 SETTINGS_ERRORS = (NoCredentialsError, PartialCredentialsError, ParamValidationError)
 CREDENTIALS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the role and its policy"
 
@@ -282,7 +283,7 @@ class S3Objects:
             raise ObjectsRefused(
                 f"{store} has no bucket {self._bucket!r}: make it, or say THUMBNAILER_CREATE_BUCKET=yes"
             )
-        if code in REFUSED_CODES or status in REFUSED_STATUSES:
+        if code in REFUSED_CODES or (status in REFUSED_STATUSES and code != "NoSuchUpload"):
             raise ObjectsRefused(f"{store} refuses us ({code}: {message}): check {CREDENTIALS}, and AWS_REGION")
         raise ObjectsUnavailable(f"{store} is in trouble ({code}: {message})")
 
