@@ -37,8 +37,8 @@ class Start:
         try:
             check(self._stores.database)
             self._stores.objects.check()
-            whose_objects()
             self._stores.queue.check(queues)
+            whose_objects()
         except SchemaTooOld as error:
             return str(error)
         except StoreUnavailable as error:

@@ -20,7 +20,7 @@ BUSY_SECONDS = 4.0
 ANSWER_SECONDS = 4.3
 """How long one transaction may take, connecting included."""
 POOL_SECONDS = 2.0
-"""How long a connection of the pool is waited for; with what a transaction may take first, it is less than the above."""
+"""How long a connection of the pool is waited for; together with connecting, less than the above."""
 CONNECTIONS = 16
 
 POSTGRESQL: dict[str, Any] = {

@@ -11,7 +11,6 @@ import os
 import socket
 import threading
 import time
-from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -51,6 +50,8 @@ class Deadlines:
 
 def shut(connection: Any) -> None:
     """End both directions at once; whoever waits on it sees the server gone."""
-    with suppress(OSError, psycopg.Error):  # it ended by itself meanwhile
+    try:
         with socket.socket(fileno=os.dup(connection.pgconn.socket)) as shared:
             shared.shutdown(socket.SHUT_RDWR)
+    except (OSError, psycopg.Error):
+        return  # it ended by itself meanwhile
