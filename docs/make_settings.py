@@ -20,7 +20,7 @@ CLASSES: dict[str, tuple[type[Settings], ...]] = {
 }
 CLIENT = {
     "URL": ("`http://127.0.0.1:8080`", "Where the client finds the API."),
-    "KEY": ("", "The key that the client sends; none is needed yet."),
+    "KEY": ("", "The key that the client sends; needed where the API runs with `THUMBNAILER_AUTH=keys`."),
 }
 HEAD = """# Settings
 

@@ -24,6 +24,8 @@ from thumbnailer_api.api_program import Api
 from thumbnailer_api.config import ApiSettings
 from thumbnailer_api.shutdown import shut_down
 from thumbnailer_storage.config import StorageSettings
+from thumbnailer_storage.jobs.key_format import new_key
+from thumbnailer_storage.jobs.keys import NewKey
 from thumbnailer_storage.jobs.model import Job, Result, Source
 from thumbnailer_storage.jobs.schema import migrate
 from thumbnailer_storage.opening import Stores, open_stores
@@ -86,6 +88,11 @@ class Service:
         job = self.stores.jobs.claim(self.job(), worker="test", lease=30)
         return self.stores.jobs.apply(job, job.fail(422, "The image cannot be decoded: send another."))
 
+    def new_key(self, name: str, owner: str, **more: Any) -> str:
+        key = new_key()
+        self.stores.keys.add(NewKey(name, owner, **more), key)
+        return key
+
     def uploads(self) -> list[str]:
         return [stored.key for stored in self.stores.objects.list("uploads/")]
 
@@ -118,6 +125,14 @@ def started(folder: Path, **settings: Any) -> Iterator[Service]:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """An API that the tests of a file share."""
     with started(tmp_path_factory.mktemp("shared")) as shared:
+        yield shared
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The same with keys: `http` sends ada's, which is called laptop."""
+    with started(tmp_path_factory.mktemp("guarded"), auth="keys") as shared:
+        shared.http.headers["Authorization"] = f"Bearer {shared.new_key('laptop', 'ada')}"
         yield shared
 
 

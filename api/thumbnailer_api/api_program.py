@@ -47,6 +47,7 @@ class Api:
     def start(self) -> None:
         """Listen and serve; raises SettingError where the port cannot be had."""
         self.wiring.waiting.start()
+        self.wiring.authenticator.start()
         with blaming("THUMBNAILER_PORT", self.settings.port):
             self.server.prepare()
         self.serving.start()
@@ -55,7 +56,8 @@ class Api:
     def dead_threads(self) -> str | None:
         if self.state != "serving":
             return None
-        alive = self.serving.is_alive() and self.server.threads_alive and self.wiring.waiting.healthy
+        beside = self.wiring.waiting.healthy and self.wiring.authenticator.healthy
+        alive = self.serving.is_alive() and self.server.threads_alive and beside
         return None if alive else "a thread of the server has died"
 
     def not_serving(self) -> str | None:
@@ -75,7 +77,7 @@ def serve(settings: ApiSettings, stores: Stores, stop: threading.Event) -> None:
     prepare(stores, stop)
     if not stop.is_set():
         api.start()
-        log.info("listening", url=api.server.url, health_port=api.health.port)
+        log.info("listening", url=api.server.url, auth=settings.auth, health_port=api.health.port)
     try:
         watch(api.serving, stop)
     finally:

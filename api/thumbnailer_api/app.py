@@ -52,10 +52,11 @@ def create_app(wiring: Wiring) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect to whatever host the caller names
     for method, path, handler in ROUTES:
-        app.add_url_rule(path, name_of(handler), partial(authenticated, wiring, handler), methods=[method])
+        app.add_url_rule(path, name_of(handler), partial(handler, wiring), methods=[method])
     for method, path, handler in OPEN_ROUTES:
-        app.add_url_rule(path, handler.__name__, partial(handler, wiring), methods=[method])
+        app.add_url_rule(path, name_of(handler), partial(handler, wiring), methods=[method])
     app.before_request(begin)
+    app.before_request(partial(authenticate, wiring))
     app.before_request(refuse_options)
     app.after_request(finish)
     app.register_error_handler(Exception, problems.answer)
@@ -66,17 +67,19 @@ def name_of(handler: Callable[..., Any]) -> str:
     return f"{handler.__module__.rpartition('.')[2]}.{handler.__name__}"
 
 
-def authenticated(wiring: Wiring, handler: Callable[..., Response], **place: str) -> Response:
-    g.owner = wiring.authenticator.owner(request.headers)
-    return handler(wiring, **place)
-
-
 def begin() -> None:
     """Give the request an id, its caller's if that is a sane one, and start the clock."""
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if SANE_ID.fullmatch(given) else uuid4().hex
     g.method = request.method
     g.started = time.perf_counter()
+
+
+def authenticate(wiring: Wiring) -> None:
+    """Learn who calls before anything else is read of the request."""
+    if request.url_rule and request.endpoint not in {name_of(handler) for _, _, handler in OPEN_ROUTES}:
+        caller = wiring.authenticator.caller(request.headers)
+        g.owner, g.key = caller.owner, caller.key
 
 
 def refuse_options() -> None:
@@ -93,7 +96,7 @@ def finish(answer: Response) -> Response:
     seconds = time.perf_counter() - g.started
     method = request.method if request.method in METHODS else "other"
     metrics.requests.labels(route, method, answer.status_code).observe(seconds)
-    about = {name: str(value) for name in ("owner", "job") if (value := g.get(name)) is not None}
+    about = {name: str(value) for name in ("owner", "key", "job") if (value := g.get(name)) is not None}
     log.info(
         "request",
         method=request.method,

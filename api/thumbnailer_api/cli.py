@@ -10,6 +10,7 @@ import click
 import structlog
 
 from thumbnailer_api import lifetime
+from thumbnailer_api.cli_keys import keys
 from thumbnailer_api.config import ApiSettings, HousekeeperSettings, from_environment, of_every_program
 from thumbnailer_api.errors import ApiError
 from thumbnailer_storage import logs
@@ -42,7 +43,7 @@ def said(error: Exception, code: int) -> int:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="thumbnailer-api")
 def commands() -> None:
-    """The thumbnailer's service: its API, its housekeeper, its tables.
+    """The thumbnailer's service: its API, its housekeeper, its tables, its keys.
 
     All settings are THUMBNAILER_... variables: docs/settings.md lists them. Where none is set, everything is kept in
     the folder `data`, and the API listens on http://127.0.0.1:8080.
@@ -81,6 +82,9 @@ def migrate() -> None:
     stores = opened("migrate")
     log.info("the tables are up to date", revision=lifetime.migrate(stores))
     stores.close()
+
+
+commands.add_command(keys)
 
 
 def opened(program: str) -> Stores:

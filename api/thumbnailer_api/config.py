@@ -34,7 +34,10 @@ class ApiSettings(Settings):
     host: str = HOST
     port: int = Field(8080, ge=0, le=65535, description="Port of the API; 0 takes a free one.")
     api_health_port: int = Field(8081, ge=0, le=65535, description="Port of the API's health, readiness and metrics.")
-    auth: Literal["nobody"] = Field("nobody", description="Who may call: `nobody` asks for no key.")
+    auth: Literal["nobody", "keys"] = Field(
+        "nobody",
+        description="Who may call: `nobody` asks for no key, `keys` lets in who sends one of the service's keys.",
+    )
     insecure_no_auth: bool = Field(
         False, description="`yes` lets an API without authentication listen on other addresses than the loopback."
     )
@@ -53,7 +56,8 @@ class ApiSettings(Settings):
         if self.auth == "nobody" and not self.insecure_no_auth and not is_loopback(self.host):
             raise ValueError(
                 f"THUMBNAILER_HOST is {self.host!r} and THUMBNAILER_AUTH is 'nobody': everybody who reaches that "
-                "address could use the service; listen on 127.0.0.1, or say THUMBNAILER_INSECURE_NO_AUTH=yes"
+                "address could use the service; say THUMBNAILER_AUTH=keys, listen on 127.0.0.1, or say "
+                "THUMBNAILER_INSECURE_NO_AUTH=yes"
             )
         return self
 

@@ -1,6 +1,9 @@
 """What can be wrong with a request; problems.py says which answer each of these gets. The text is for the caller.
 
 ApiError
+├── Unauthenticated
+│   ├── NoKey             none was sent
+│   └── WrongKey          malformed, unknown, revoked or ended: nobody is told which
 ├── Malformed             not the HTTP, JSON or multipart that it says it is
 │   └── BodyCut           the caller went away in the middle of its body
 ├── Invalid               understood, and nothing that we do: names the field and what is allowed
@@ -24,6 +27,34 @@ from collections.abc import Sequence
 
 class ApiError(Exception):
     """Anything that the API raises on purpose."""
+
+
+class Unauthenticated(ApiError):
+    """We do not know who calls; `challenge` is what HTTP wants to be told (RFC 6750)."""
+
+    detail = ""
+    challenge = 'Bearer realm="thumbnailer"'
+
+    def __init__(self) -> None:
+        super().__init__(self.detail)
+
+
+class NoKey(Unauthenticated):
+    """No key was sent."""
+
+    detail = (
+        "This service wants a key with each call: send the header `Authorization: Bearer <key>`. Whoever runs the "
+        "service makes keys, with `thumbnailer-api keys create`."
+    )
+
+
+class WrongKey(Unauthenticated):
+    """The key that was sent is none of ours, or not any more."""
+
+    detail = (
+        "The key that was sent is not valid: see that it is whole, or ask whoever runs the service for another one."
+    )
+    challenge = f'{Unauthenticated.challenge}, error="invalid_token"'
 
 
 class Malformed(ApiError):

@@ -35,6 +35,8 @@ INTERNAL = Problem("internal-error", 500, "We made a mistake")
 
 PROBLEMS: Mapping[type[Exception], Problem] = MappingProxyType(
     {
+        errors.NoKey: Problem("no-key", 401, "A key is needed"),
+        errors.WrongKey: Problem("wrong-key", 401, "The key is not valid"),
         errors.Malformed: Problem("malformed-request", 400, "The request is malformed"),
         errors.BodyCut: Problem("body-cut", 400, "The body ended too early"),
         errors.Invalid: Problem("invalid-request", 422, "The request asks for something that we do not do"),
@@ -115,6 +117,8 @@ def headers_of(error: Exception, problem: Problem) -> Iterator[tuple[str, str]]:
         yield "Retry-After", str(problem.retry_after)
     if isinstance(error, MethodNotAllowed):
         yield "Allow", ", ".join(sorted(error.valid_methods or ()))
+    if isinstance(error, errors.Unauthenticated):
+        yield "WWW-Authenticate", error.challenge
     if isinstance(error, errors.RangeOutside):
         yield "Content-Range", f"bytes */{error.length}"
 

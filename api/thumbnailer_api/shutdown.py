@@ -22,6 +22,7 @@ def shut_down(api: Api) -> None:
         time.sleep(api.settings.drain_seconds)  # until everybody who sends callers has seen that
         api.wiring.waiting.stop()  # whoever waits for a job is told how it is
         api.server.stop()  # accepts nothing more, and finishes what it has within the grace
+        api.wiring.authenticator.stop()  # nobody calls any more
     api.stores.close()
     api.health.stop()
     log.info("stopped")

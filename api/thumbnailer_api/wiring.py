@@ -7,7 +7,9 @@ from typing import Self
 
 from thumbnailer_api import metrics
 from thumbnailer_api.admission import Admission
-from thumbnailer_api.auth import AUTHENTICATORS, Authenticator
+from thumbnailer_api.auth import Authenticator
+from thumbnailer_api.auth.keys import Keys
+from thumbnailer_api.auth.nobody import Nobody
 from thumbnailer_api.config import ApiSettings
 from thumbnailer_api.waiting import Waiting
 from thumbnailer_storage.opening import Stores
@@ -32,7 +34,7 @@ class Wiring:
         return cls(
             settings=settings,
             stores=stores,
-            authenticator=AUTHENTICATORS[settings.auth](),
+            authenticator=Keys(stores.keys) if settings.auth == "keys" else Nobody(),
             transfers=Admission(settings.threads // 2, metrics.transfers, TRANSFERS_BUSY),
             waiting=Waiting(stores.jobs, Admission(settings.threads // 4, metrics.waiting, WAITING_BUSY)),
         )

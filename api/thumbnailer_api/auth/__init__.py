@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from werkzeug.datastructures import Headers
 
-from thumbnailer_api.auth.nobody import Nobody
 
-AUTHENTICATORS = {"nobody": Nobody}
-"""The values of THUMBNAILER_AUTH."""
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whom the jobs of a request belong to, and the name of the key that was shown, if one was."""
+
+    owner: str
+    key: str | None = None
 
 
 class Authenticator(Protocol):
     """Tells callers apart."""
 
-    def owner(self, headers: Headers) -> str:
-        """Whom the jobs of this request belong to, by its headers."""
+    def caller(self, headers: Headers) -> Caller:
+        """Who calls, by the headers of the request; raises Unauthenticated, StoreUnavailable."""
+
+    def start(self) -> None:
+        """Begin what it does beside requests."""
+
+    def stop(self) -> None:
+        """End that; after the last request."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether that still runs."""

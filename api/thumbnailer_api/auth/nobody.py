@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from werkzeug.datastructures import Headers
 
+from thumbnailer_api.auth import Caller
+
+NOBODY = Caller("nobody")
+
 
 class Nobody:
     """For a machine of one's own; the settings keep it on the loopback."""
 
-    def owner(self, headers: Headers) -> str:
-        return "nobody"
+    healthy = True
+
+    def caller(self, headers: Headers) -> Caller:
+        return NOBODY
+
+    def start(self) -> None:
+        """There is nothing to do beside requests."""
+
+    def stop(self) -> None:
+        """Likewise."""

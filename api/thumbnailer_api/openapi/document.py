@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from thumbnailer_api.intake.asking import JobAsked
 from thumbnailer_api.openapi import operations
-from thumbnailer_api.openapi.pieces import REQUEST_ID, Json
+from thumbnailer_api.openapi.pieces import REQUEST_ID, Json, refusals
 from thumbnailer_api.wire import EventsAnswer, JobAnswer, JobsAnswer, ProblemAnswer, QueueAnswer
 
 ABOUT = """Send an image and get thumbnails of it. A job is accepted at once and worked on later: ask for it with
@@ -20,8 +20,22 @@ Every answer has an `X-Request-Id`; one that you send is kept. Errors are `appli
 are refused, never ignored."""
 
 
-def document(most: int) -> Json:
-    """The whole document; `most` is the largest image in bytes."""
+KEYS = """
+
+Each call needs a key: send it as `Authorization: Bearer <key>`. Whoever runs the service makes keys, with
+`thumbnailer-api keys create`. Jobs belong to the key's owner: another owner's do not exist for you."""
+
+SENT = '-H "Authorization: Bearer $THUMBNAILER_KEY"'
+CHALLENGE = {"description": "How to say who calls (RFC 6750).", "schema": {"type": "string"}}
+OPEN = {"/openapi.json"}
+
+
+def document(most: int, *, keys: bool) -> Json:
+    """The whole document; `most` is the largest image in bytes, `keys` says whether callers need one."""
+    return with_keys(without_keys(most)) if keys else without_keys(most)
+
+
+def without_keys(most: int) -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Thumbnailer", "version": version("thumbnailer-api"), "description": ABOUT},
@@ -36,6 +50,24 @@ def document(most: int) -> Json:
         },
         "components": {"schemas": schemas(), "headers": {"X-Request-Id": REQUEST_ID}},
     }
+
+
+def with_keys(described: Json) -> Json:
+    """The document of a service that wants a key with every call that is not open."""
+    described["info"]["description"] += KEYS
+    described["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "A key of the service: `thn_` and 36 characters."}
+    }
+    described["security"] = [{"key": []}]
+    for path, calls in described["paths"].items():
+        for call in calls.values():
+            if path in OPEN:
+                call["security"] = []
+            else:
+                call["responses"] = dict(sorted((call["responses"] | refusals(("no-key", "wrong-key"))).items()))
+                call["responses"]["401"]["headers"] |= {"WWW-Authenticate": CHALLENGE}
+                call["x-curl"] = [line.replace("curl ", f"curl {SENT} ", 1) for line in call["x-curl"]]
+    return described
 
 
 def schemas() -> Json:

@@ -19,12 +19,14 @@ from thumbnailer_api.wiring import Wiring
 
 def openapi(wiring: Wiring) -> Response:
     """The OpenAPI document."""
-    return Response(as_json(wiring.settings.max_upload_bytes), mimetype="application/json")
+    return Response(
+        as_json(wiring.settings.max_upload_bytes, keys=wiring.settings.auth == "keys"), mimetype="application/json"
+    )
 
 
 def page(wiring: Wiring) -> Response:
     """The same for a reader, on one page that loads nothing from anywhere."""
-    described = document(wiring.settings.max_upload_bytes)
+    described = document(wiring.settings.max_upload_bytes, keys=wiring.settings.auth == "keys")
     style = Markup(render_template("docs.css"))  # noqa: S704 - our own file
     told = {
         "api": described,
@@ -45,9 +47,9 @@ def problem(_: Wiring, name: str) -> BaseResponse:
     """Where a problem's `type` leads: to its place on the page."""
     if name not in every_problem():
         raise NotFound
-    return redirect(url_for("page", _anchor=name))
+    return redirect(url_for("documents.page", _anchor=name))
 
 
 @cache
-def as_json(most: int) -> str:
-    return json.dumps(document(most))
+def as_json(most: int, *, keys: bool) -> str:
+    return json.dumps(document(most, keys=keys))

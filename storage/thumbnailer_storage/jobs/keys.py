@@ -24,8 +24,8 @@ FIRST_KEY = "first key"
 OVER = keys.c.end <= clock()
 STATE = case((keys.c.revoked.is_not(None), "revoked"), (OVER, "ended"), else_="live").label("state")
 KEY_COLUMNS = (*(column for column in keys.c if column is not keys.c.hash), STATE)
-STALE = or_(keys.c.last_used.is_(None), keys.c.last_used < clock(-USED_SECONDS)).label("stale")
-FIND = select(keys.c.id, keys.c.name, keys.c.owner, STALE).where(
+IS_STALE = or_(keys.c.last_used.is_(None), keys.c.last_used < clock(-USED_SECONDS))
+FIND = select(keys.c.id, keys.c.name, keys.c.owner, IS_STALE.label("stale")).where(
     keys.c.hash == bindparam("hash"), keys.c.revoked.is_(None), or_(keys.c.end.is_(None), keys.c.end > clock())
 )
 
@@ -110,9 +110,9 @@ class KeyStore:
         return None if row is None else KeyInUse(row.id, row.name, row.owner, bool(row.stale))
 
     def note_used(self, ids: Collection[UUID]) -> None:
-        """Remember that the keys were used just now."""
+        """Remember that the keys were used just now, unless another process did so within the minute."""
         with self._database.write() as connection:
-            connection.execute(update(keys).where(keys.c.id.in_(ids)).values(last_used=clock()))
+            connection.execute(update(keys).where(keys.c.id.in_(ids), IS_STALE).values(last_used=clock()))
 
     def all(self, owner: str | None = None) -> list[Key]:
         """Every key, of one owner or of all of them, oldest first."""
