@@ -203,5 +203,17 @@ def test_passwords_stand_in_compose_yaml_alone_and_can_be_others() -> None:
     tracked = ["git", "grep", "--files-with-matches", "insecure-default"]
     found = subprocess.run(tracked, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout.split()
     assert [name for name in found if not name.startswith("tests/")] == ["compose.yaml"]
-    for name in ("service.env", "localhost.env"):
+    for name in ("service.env", "localhost.env", "aws.env"):
         assert not re.search(r"^\w*(PASSWORD|SECRET)\w*=(?!\$\()", (ROOT / name).read_text(), re.MULTILINE)
+
+
+def test_one_settings_file_leads_the_same_containers_to_aws_without_a_key_of_ours() -> None:
+    find_engine()
+    command = ["docker", "compose", "--env-file", "aws.env", "config", "--format", "json"]
+    shown = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=True).stdout)
+    for program in (*PROGRAMS, "migrate"):
+        given = shown["services"][program]["environment"]
+        assert given["THUMBNAILER_OBJECTS"].startswith("s3://")
+        assert not any(given[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD"))
+        assert not any(name.startswith("AWS_ENDPOINT") for name in given)
+    assert not shown["networks"]["inside"].get("internal")
