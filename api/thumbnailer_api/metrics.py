@@ -16,4 +16,6 @@ upload_bytes = Counter("thumbnailer_api_upload_bytes_total", "Bytes of images th
 download_bytes = Counter("thumbnailer_api_download_bytes_total", "Bytes of outputs that were asked for")
 transfers = Gauge("thumbnailer_api_transfers", "Threads that receive a body or send an output just now")
 waiting = Gauge("thumbnailer_api_waiting_callers", "Callers that wait for a job just now")
-unqueued = Counter("thumbnailer_api_unqueued_jobs_total", "Jobs accepted while the queue was down; they are sent later")
+unqueued = Counter(
+    "thumbnailer_api_unqueued_jobs_total", "Jobs accepted whose messages the housekeeper sends", ["because"]
+)

@@ -14,6 +14,7 @@ import structlog
 from thumbnailer_api import metrics
 from thumbnailer_api.admission import Admission
 from thumbnailer_api.intake.arriving import Arrival
+from thumbnailer_api.room import Sender
 from thumbnailer_storage.errors import (
     DatabaseUnavailable,
     JobNotFound,
@@ -30,9 +31,12 @@ log = structlog.get_logger()
 class Submission:
     """One upload on its way to becoming a job. `arrive` opens the request's body, once its owner may send one."""
 
-    def __init__(self, stores: Stores, transfers: Admission, owner: str, arrive: Callable[[], Arrival]) -> None:
+    def __init__(
+        self, stores: Stores, transfers: Admission, sender: Sender, owner: str, arrive: Callable[[], Arrival]
+    ) -> None:
         self.stores = stores
         self.transfers = transfers
+        self.sender = sender
         self.owner = owner
         self.arrive = arrive
         self.id: UUID = uuid4()
@@ -83,13 +87,11 @@ def record(submission: Submission) -> None:
 
 def enqueue(submission: Submission) -> None:
     """Send the job's message. The queue may be down: the job counts all the same, and the housekeeper sends it."""
-    job = submission.job
     try:
-        submission.stores.queue.send(job.queue, [job.id])
-        submission.stores.jobs.mark_sent([job.id])
+        submission.sender.send(submission.job)
     except StoreUnavailable as error:
-        metrics.unqueued.inc()
-        log.warning("a job's message is sent later", job=str(job.id), reason=str(error))
+        metrics.unqueued.labels("trouble").inc()
+        log.warning("a job's message is sent later", job=str(submission.job.id), reason=str(error))
 
 
 def commit(submission: Submission) -> None:

@@ -11,6 +11,7 @@ from thumbnailer_api.auth import Authenticator
 from thumbnailer_api.auth.keys import Keys
 from thumbnailer_api.auth.nobody import Nobody
 from thumbnailer_api.config import ApiSettings
+from thumbnailer_api.room import Sender
 from thumbnailer_api.waiting import Waiting
 from thumbnailer_storage.opening import Stores
 
@@ -26,6 +27,7 @@ class Wiring:
     stores: Stores
     authenticator: Authenticator
     transfers: Admission
+    sender: Sender
     waiting: Waiting
 
     @classmethod
@@ -36,5 +38,6 @@ class Wiring:
             stores=stores,
             authenticator=Keys(stores.keys) if settings.auth == "keys" else Nobody(),
             transfers=Admission(settings.threads // 2, metrics.transfers, TRANSFERS_BUSY),
+            sender=Sender(stores),
             waiting=Waiting(stores.jobs, Admission(settings.threads // 4, metrics.waiting, WAITING_BUSY)),
         )

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from thumbnailer_api.config import HousekeeperSettings
+from thumbnailer_api.housekeeping.feed import Feed
 from thumbnailer_api.housekeeping.loop import Housekeeper
 from thumbnailer_api.housekeeping.rescue import Rescue
 from thumbnailer_api.housekeeping.resend import Resend
@@ -44,6 +45,10 @@ def put_result(stores: Stores, job: Job) -> str:
 
 def keys(stores: Stores) -> set[str]:
     return {stored.key for folder in ("uploads/", "results/") for stored in stores.objects.list(folder)}
+
+
+def resend(stores: Stores, pause: float) -> Resend:
+    return Resend(stores, pause, Feed(stores))
 
 
 def together(*calls: Callable[[], int]) -> int:
@@ -118,9 +123,9 @@ def test_the_sweep_refuses_a_database_that_has_forgotten_most_jobs(stores: Store
 
 
 def test_several_resends_at_once_send_each_message_once(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thumbnailer_api.housekeeping.resend.UNSENT_SECONDS", -1.0)
+    monkeypatch.setattr("thumbnailer_api.housekeeping.feed.UNSENT_SECONDS", -1.0)
     jobs = {added(stores).id for _ in range(50)}
-    assert together(*[Resend(stores, pause=60)] * 3) == 50
+    assert together(*[resend(stores, pause=60)] * 3) == 50
     messages = stores.queue.receive(["standard"], most=100, visibility=30)
     assert sorted(message.job for message in messages) == sorted(jobs)
 
@@ -128,10 +133,10 @@ def test_several_resends_at_once_send_each_message_once(stores: Stores, monkeypa
 def test_a_queue_has_to_read_empty_for_a_while_before_all_is_sent_again(stores: Stores) -> None:
     job = added(stores)
     stores.jobs.mark_sent([job.id])
-    resend = Resend(stores, pause=0.3)
-    assert resend() == 0
+    round_ = resend(stores, pause=0.3)
+    assert round_() == 0
     time.sleep(0.4)
-    assert resend() == 1
+    assert round_() == 1
     assert [message.job for message in stores.queue.receive(["standard"], most=9, visibility=30)] == [job.id]
 
 
@@ -140,10 +145,10 @@ def test_a_queue_with_a_message_in_flight_is_not_empty(stores: Stores) -> None:
     stores.jobs.mark_sent([lost.id, held.id])
     stores.queue.send("standard", [held.id])
     stores.queue.receive(["standard"], most=1, visibility=30)
-    resend = Resend(stores, pause=0.1)
-    assert resend() == 0
+    round_ = resend(stores, pause=0.1)
+    assert round_() == 0
     time.sleep(0.2)
-    assert resend() == 0
+    assert round_() == 0
 
 
 def test_a_job_whose_message_could_not_be_sent_counts_as_unsent(
@@ -153,11 +158,11 @@ def test_a_job_whose_message_could_not_be_sent_counts_as_unsent(
         def send(self, queue: str, jobs: object, *, delay: float = 0.0) -> None:
             raise QueueUnavailable("a test stopped the queue")
 
-    monkeypatch.setattr("thumbnailer_api.housekeeping.resend.UNSENT_SECONDS", -1.0)
+    monkeypatch.setattr("thumbnailer_api.housekeeping.feed.UNSENT_SECONDS", -1.0)
     job = added(stores)
     with pytest.raises(QueueUnavailable):
-        Resend(replace(stores, queue=Down(stores.database)), pause=60)()
-    assert Resend(stores, pause=60)() == 1
+        resend(replace(stores, queue=Down(stores.database)), pause=60)()
+    assert resend(stores, pause=60)() == 1
     assert [message.job for message in stores.queue.receive(["standard"], most=9, visibility=30)] == [job.id]
 
 

@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from thumbnailer_api.config import HousekeeperSettings
+from thumbnailer_api.housekeeping.feed import FEED_SECONDS, Feed
 from thumbnailer_api.housekeeping.observe import Observe
 from thumbnailer_api.housekeeping.rescue import Rescue
 from thumbnailer_api.housekeeping.resend import Resend
@@ -42,10 +43,11 @@ class Duty:
 
 def duties(stores: Stores, settings: HousekeeperSettings) -> list[Duty]:
     """What a housekeeper does, in this order."""
-    often = settings.housekeeping_seconds
+    often, feed = settings.housekeeping_seconds, Feed(stores)
     return [
         Duty("rescue", often, Rescue(stores, settings.lease_seconds)),
-        Duty("resend", often, Resend(stores, settings.resend_seconds)),
+        Duty("feed", FEED_SECONDS, feed),
+        Duty("resend", often, Resend(stores, settings.resend_seconds, feed)),
         Duty("observe", often, Observe(stores)),
         Duty("sweep", settings.sweep_seconds, Sweep(stores, settings.body_seconds)),
     ]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from prometheus_client import Gauge
 
+from thumbnailer_api.housekeeping.feed import for_each_queue
+from thumbnailer_storage.errors import StoreUnavailable
 from thumbnailer_storage.opening import Stores
 
 messages = Gauge("thumbnailer_queue_messages", "Messages in a queue", ["queue", "state"])
@@ -17,11 +21,20 @@ class Observe:
         self._stores = stores
 
     def __call__(self) -> int:
-        queues = self._stores.upkeep.queues()
-        for queue in queues:
+        """Returns how many queues were measured. While one does not answer, its messages are not a number."""
+        return for_each_queue(self._stores, self._queue)
+
+    def _queue(self, queue: str) -> int:
+        oldest.labels(queue).set(self._stores.jobs.oldest_seconds(queue) or 0.0)
+        try:
             depth = self._stores.queue.depth(queue)
-            messages.labels(queue, "waiting").set(depth.waiting)
-            messages.labels(queue, "in_flight").set(depth.in_flight)
-            messages.labels(queue, "delayed").set(depth.delayed)
-            oldest.labels(queue).set(self._stores.jobs.oldest_seconds(queue) or 0.0)
-        return len(queues)
+        except StoreUnavailable:
+            self._set(queue, math.nan, math.nan, math.nan)
+            raise
+        self._set(queue, depth.waiting, depth.in_flight, depth.delayed)
+        return 1
+
+    def _set(self, queue: str, waiting: float, in_flight: float, delayed: float) -> None:
+        messages.labels(queue, "waiting").set(waiting)
+        messages.labels(queue, "in_flight").set(in_flight)
+        messages.labels(queue, "delayed").set(delayed)

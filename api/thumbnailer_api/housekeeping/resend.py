@@ -1,4 +1,4 @@
-"""Send again what the queue lost, and what it never got.
+"""Send again what the queue lost.
 
 Counts alone never choose what is sent: they are approximate, and duplicates hide losses. A message too many is
 harmless, one too few is a job that waits for ever.
@@ -10,42 +10,36 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
-import structlog
-
-from thumbnailer_storage.errors import QueueUnavailable
+from thumbnailer_api.housekeeping.feed import BATCH, Feed, for_each_queue, send
+from thumbnailer_api.room import room
 from thumbnailer_storage.opening import Stores
-
-BATCH = 500
-UNSENT_SECONDS = 5.0
-"""A job younger than this may still be on its way through the API."""
-
-log = structlog.get_logger()
 
 
 class Resend:
-    """Knows since when each queue has been reading empty.
+    """Knows since when each queue has been reading empty, and tells `feed` of queues that have a backlog.
 
     `pause` is the while, in seconds, that an overtaken job waits and that an empty queue has to stay empty.
     """
 
-    def __init__(self, stores: Stores, pause: float) -> None:
+    def __init__(self, stores: Stores, pause: float, feed: Feed) -> None:
         self._stores = stores
         self._pause = pause
+        self._feed = feed
         self._empty_since: dict[str, float] = {}
 
     def __call__(self) -> int:
         """Send what is due in all queues; returns how many messages were sent."""
-        return sum(self._queue(queue) for queue in self._stores.upkeep.queues())
+        return for_each_queue(self._stores, self._queue)
 
     def _queue(self, queue: str) -> int:
         upkeep, retention = self._stores.upkeep, self._stores.queue.retention
-        sent = self._batches(queue, lambda: upkeep.take_unsent(queue, older=UNSENT_SECONDS, most=BATCH))
-        sent += self._batch(queue, lambda: upkeep.take_overtaken(queue, longer=self._pause, most=BATCH))
+        sent = self._feed.catch_up(queue)
+        sent += self._batch(queue, lambda most: upkeep.take_overtaken(queue, longer=self._pause, most=most))
         if retention is not None:
-            sent += self._batch(queue, lambda: upkeep.take_sent_before(queue, older=retention / 2, most=BATCH))
+            sent += self._batch(queue, lambda most: upkeep.take_sent_before(queue, older=retention / 2, most=most))
         empty = self._empty_seconds(queue)
         if empty >= self._pause:
-            sent += self._batches(queue, lambda: upkeep.take_sent_before(queue, older=empty, most=BATCH))
+            sent += self._batches(queue, lambda most: upkeep.take_sent_before(queue, older=empty, most=most))
         return sent
 
     def _empty_seconds(self, queue: str) -> float:
@@ -55,21 +49,12 @@ class Resend:
             return 0.0
         return time.monotonic() - self._empty_since.setdefault(queue, time.monotonic())
 
-    def _batches(self, queue: str, take: Callable[[], list[UUID]]) -> int:
+    def _batches(self, queue: str, take: Callable[[int], list[UUID]]) -> int:
         sent = 0
         while batch := self._batch(queue, take):
             sent += batch
         return sent
 
-    def _batch(self, queue: str, take: Callable[[], list[UUID]]) -> int:
-        """Take one batch and send it; where the queue is down the jobs count as unsent again."""
-        with self._stores.together():
-            batch = take()
-            try:
-                self._stores.queue.send(queue, batch)
-            except QueueUnavailable:
-                self._stores.upkeep.unsend(batch)
-                raise
-        if batch:
-            log.info("messages sent again", queue=queue, messages=len(batch))
-        return len(batch)
+    def _batch(self, queue: str, take: Callable[[int], list[UUID]]) -> int:
+        most = room(self._stores, queue, most=BATCH, again=True)
+        return send(self._stores, queue, lambda: take(most)) if most else 0

@@ -28,7 +28,7 @@ def post(wiring: Wiring) -> Response:
         most = wiring.settings.max_upload_bytes
         return Arrival(environ["wsgi.input"], request.headers, environ["QUERY_STRING"], most)
 
-    job = submit(Submission(wiring.stores, wiring.transfers, g.owner, arrive))
+    job = submit(Submission(wiring.stores, wiring.transfers, wiring.sender, g.owner, arrive))
     g.job = job.id
     metrics.jobs.labels(job.priority).inc()
     return json_answer(JobAnswer.of(job), 202, {"Location": f"/jobs/{job.id}"})

@@ -35,11 +35,23 @@ class Standing:
     attempt: int
 
 
+def pending(queue: str) -> list[ColumnElement[bool]]:
+    """What holds for a job of the queue that a worker may claim now."""
+    due = or_(jobs.c.not_before.is_(None), jobs.c.not_before <= clock())
+    return [jobs.c.queue == queue, jobs.c.status == Status.PENDING.value, due]
+
+
 class Upkeep:
     """The records, as the housekeeper uses them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def has_unsent(self, queue: str, *, older: float) -> bool:
+        """Whether a job that `take_unsent` would take waits."""
+        unsent = select(jobs.c.id).where(*pending(queue), jobs.c.sent.is_(None), jobs.c.start < clock(-older)).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(unsent).first() is not None
 
     def take_unsent(self, queue: str, *, older: float, most: int) -> list[UUID]:
         """Pending jobs whose message was never sent, accepted `older` seconds ago or before; marked as sent."""
@@ -65,10 +77,9 @@ class Upkeep:
         return self._take(queue, [jobs.c.sent < clock(-older)], most)
 
     def _take(self, queue: str, wanted: list[ColumnElement[bool]], most: int) -> list[UUID]:
-        due = or_(jobs.c.not_before.is_(None), jobs.c.not_before <= clock())
         batch = (
             select(jobs.c.id)
-            .where(jobs.c.queue == queue, jobs.c.status == Status.PENDING.value, due, *wanted)
+            .where(*pending(queue), *wanted)
             .order_by(jobs.c.sent, jobs.c.start)
             .limit(most)
             .with_for_update(skip_locked=True)
@@ -81,7 +92,7 @@ class Upkeep:
     def unsend(self, ids: Collection[UUID]) -> None:
         """Take back the mark of jobs whose messages could not be sent after all."""
         with self._database.write() as connection:
-            connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(sent=None))
+            connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(sent=None, sends=jobs.c.sends - 1))
 
     def lapsed(self, *, most: int) -> list[Job]:
         """Processing jobs whose lease has ended."""

@@ -1,0 +1,97 @@
+"""Send the messages that were never sent, in the order in which their jobs were accepted.
+
+The API leaves a job to the housekeeper while the queue is down, or full.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+import structlog
+
+from thumbnailer_api.room import room
+from thumbnailer_storage.errors import QueueRefused, QueueUnavailable
+from thumbnailer_storage.opening import Stores
+
+FEED_SECONDS = 0.25
+"""How often a queue with a backlog is fed: a small one must not run dry in between."""
+BATCH = 500
+BATCHES = 10
+"""In one round, so that the other duties have their turn."""
+UNSENT_SECONDS = 5.0
+"""A job younger than this may still be on its way through the API."""
+BACKLOG_SECONDS = 1.0
+"""The same while there is a backlog, which the API leaves to us; a message too many is harmless."""
+KEEP_SECONDS = 10.0
+"""A backlog is over when nothing was left for so long."""
+
+log = structlog.get_logger()
+
+
+class Feed:
+    """Knows which queues have a backlog, from `catch_up`; only those are looked at in between."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._behind: dict[str, float] = {}
+
+    def __call__(self) -> int:
+        """Feed the queues that have a backlog; returns how many messages were sent."""
+        return sum(self.catch_up(queue) for queue in tuple(self._behind))
+
+    def catch_up(self, queue: str) -> int:
+        """Send what one queue never got while it has room, the oldest first; returns how many messages were sent."""
+        limited = self._stores.settings.queue_limit > 0
+        older = BACKLOG_SECONDS if limited and queue in self._behind else UNSENT_SECONDS
+        if not self._stores.upkeep.has_unsent(queue, older=older):
+            if self._behind.get(queue, 0.0) < time.monotonic() - KEEP_SECONDS:
+                self._behind.pop(queue, None)
+            return 0
+        self._behind[queue] = time.monotonic()
+        try:
+            return self._batches(queue, older)
+        except QueueUnavailable:
+            del self._behind[queue]  # the next round of resending looks again
+            raise
+
+    def _batches(self, queue: str, older: float) -> int:
+        sent = 0
+        for _ in range(BATCHES):
+            most = room(self._stores, queue, most=BATCH)
+            batch = send(self._stores, queue, lambda: self._take(queue, older, most)) if most else 0  # noqa: B023
+            sent += batch
+            if batch < max(most, 1):
+                break
+        return sent
+
+    def _take(self, queue: str, older: float, most: int) -> list[UUID]:
+        return self._stores.upkeep.take_unsent(queue, older=older, most=most)
+
+
+def send(stores: Stores, queue: str, take: Callable[[], list[UUID]]) -> int:
+    """Take one batch and send it; where the queue is down the jobs count as unsent again. Returns how many."""
+    with stores.together():
+        batch = take()
+        try:
+            stores.queue.send(queue, batch)
+        except QueueUnavailable:
+            stores.upkeep.unsend(batch)
+            raise
+    if batch:
+        log.info("messages sent", queue=queue, messages=len(batch))
+    return len(batch)
+
+
+def for_each_queue(stores: Stores, do: Callable[[str], int]) -> int:
+    """The sum of what is done for each queue; one that is not there holds up no other, and is raised in the end."""
+    done, trouble = 0, None
+    for queue in stores.upkeep.queues():
+        try:
+            done += do(queue)
+        except QueueRefused as error:
+            trouble = error
+    if trouble is not None:
+        raise trouble
+    return done
