@@ -28,9 +28,11 @@ images:  ## build the images of API, worker and MinIO (the last from its source:
 	    --build-arg CREATED="$$(git log -1 --format=%cI 2>/dev/null)" . || exit 1; \
 	done
 
-compose-demo: .venv/run .photos/ready images  ## the demo on PostgreSQL, MinIO and ElasticMQ, all in containers; it stays up
+compose-demo: .venv/run .photos/ready images  ## the demo on PostgreSQL, MinIO and ElasticMQ, all in containers, which stay up
 	@docker compose up --detach --wait
-	@$(BIN)/python client/demo/containers.py
+	@THUMBNAILER_KEY=$$($(MAKE) --silent compose-key) $(BIN)/python client/demo/demo.py --url http://$$(docker compose port api 8080)
+	@echo "The service goes on at http://$$(docker compose port api 8080); make compose-key prints its key."
+	@echo "docker compose down stops it, docker compose down --volumes forgets its data too."
 
 compose-key:  ## print the first key of the service in containers
 	@docker compose run --rm --no-deps -T migrate cat /data/first-key
