@@ -5,6 +5,7 @@ The API leaves a job to the housekeeper while the queue is down, or full.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from uuid import UUID
@@ -46,9 +47,12 @@ class Feed:
         limited = self._stores.settings.queue_limit > 0
         older = BACKLOG_SECONDS if limited and queue in self._behind else UNSENT_SECONDS
         if not self._stores.upkeep.has_unsent(queue, older=older):
-            if self._behind.get(queue, 0.0) < time.monotonic() - KEEP_SECONDS:
-                self._behind.pop(queue, None)
+            if self._behind.get(queue, math.inf) < time.monotonic() - KEEP_SECONDS:
+                del self._behind[queue]
+                log.info("every job's message is sent", queue=queue)
             return 0
+        if queue not in self._behind:
+            log.info("jobs wait for their messages", queue=queue)
         self._behind[queue] = time.monotonic()
         try:
             return self._batches(queue, older)
@@ -79,8 +83,6 @@ def send(stores: Stores, queue: str, take: Callable[[], list[UUID]]) -> int:
         except QueueUnavailable:
             stores.upkeep.unsend(batch)
             raise
-    if batch:
-        log.info("messages sent", queue=queue, messages=len(batch))
     return len(batch)
 
 

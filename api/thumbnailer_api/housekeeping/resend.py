@@ -10,9 +10,13 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
+import structlog
+
 from thumbnailer_api.housekeeping.feed import BATCH, Feed, for_each_queue, send
 from thumbnailer_api.room import room
 from thumbnailer_storage.opening import Stores
+
+log = structlog.get_logger()
 
 
 class Resend:
@@ -57,4 +61,7 @@ class Resend:
 
     def _batch(self, queue: str, take: Callable[[int], list[UUID]]) -> int:
         most = room(self._stores, queue, most=BATCH, again=True)
-        return send(self._stores, queue, lambda: take(most)) if most else 0
+        sent = send(self._stores, queue, lambda: take(most)) if most else 0
+        if sent:
+            log.info("messages sent again", queue=queue, messages=sent)
+        return sent
