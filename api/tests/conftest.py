@@ -104,8 +104,8 @@ class Service:
 
 
 @contextmanager
-def started(folder: Path, **settings: Any) -> Iterator[Service]:
-    stores = open_stores(StorageSettings(data=folder))
+def started(folder: Path, objects: str = "", **settings: Any) -> Iterator[Service]:
+    stores = open_stores(StorageSettings(data=folder, objects=objects))
     migrate(stores.database)
     given = {"port": 0, "api_health_port": 0, "threads": 8, "grace_seconds": 5, **settings}
     api = Api(ApiSettings(**given), stores)
@@ -172,7 +172,7 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
 
     def said(text: str) -> None:
         with capsys.disabled():
-            print(f"\n  {text}")  # noqa: T201
+            print(f"\n  {text}")
 
     return said
 

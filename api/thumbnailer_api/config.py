@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from thumbnailer_storage.config import (
     GRACE_SECONDS,
@@ -46,6 +47,14 @@ class ApiSettings(Settings):
     )
     body_seconds: float = BODY_SECONDS
     max_upload_bytes: int = MAX_UPLOAD_BYTES
+    downloads: Literal["stream", "redirect"] = Field(
+        "stream",
+        description="How callers get their pictures: `stream` sends them from here, `redirect` answers 307 with an "
+        "address of the `s3://` store that works for two minutes.",
+    )
+    downloads_url: str = Field(
+        "", description="`http://` or `https://` address of the `s3://` store as callers reach it; by default ours."
+    )
     drain_seconds: float = Field(
         0.0, ge=0, le=DAY, description="Pause on SIGTERM between turning not ready and accepting no more, in seconds."
     )
@@ -60,6 +69,14 @@ class ApiSettings(Settings):
                 "THUMBNAILER_INSECURE_NO_AUTH=yes"
             )
         return self
+
+    @field_validator("downloads_url")
+    @classmethod
+    def callers_can_use_it(cls, value: str) -> str:
+        address = urlsplit(value)
+        if value and (address.scheme not in ("http", "https") or not address.hostname or address.username):
+            raise ValueError("write it like https://pictures.example.com, without a name and a password")
+        return value
 
     @model_validator(mode="after")
     def the_ports_are_two(self) -> Self:

@@ -13,6 +13,7 @@ from thumbnailer_api.auth.nobody import Nobody
 from thumbnailer_api.config import ApiSettings
 from thumbnailer_api.room import Sender
 from thumbnailer_api.waiting import Waiting
+from thumbnailer_storage.errors import SettingError
 from thumbnailer_storage.opening import Stores
 
 TRANSFERS_BUSY = "As many transfers as this server takes at a time are under way: try again in a moment."
@@ -32,7 +33,15 @@ class Wiring:
 
     @classmethod
     def of(cls, settings: ApiSettings, stores: Stores) -> Self:
-        """At most half of the threads move bytes and a quarter hold waiting callers: a quarter is always left."""
+        """At most half of the threads move bytes and a quarter hold waiting callers: a quarter is always left.
+
+        Raises SettingError where callers are to be sent to a store that they cannot reach.
+        """
+        if settings.downloads == "redirect" and not stores.settings.objects_url.startswith("s3://"):
+            raise SettingError(
+                f"THUMBNAILER_DOWNLOADS is 'redirect', but {stores.settings.objects_url!r} is no place that callers "
+                "reach: say stream, or name an s3:// bucket in THUMBNAILER_OBJECTS"
+            )
         return cls(
             settings=settings,
             stores=stores,

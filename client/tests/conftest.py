@@ -217,6 +217,16 @@ class Server(ThreadingHTTPServer):
 
 @pytest.fixture
 def service() -> Iterator[Service]:
+    yield from serving()
+
+
+@pytest.fixture
+def another() -> Iterator[Service]:
+    """A server at another address than the service's."""
+    yield from serving()
+
+
+def serving() -> Iterator[Service]:
     service = Service()
     server = Server(("127.0.0.1", 0), type("Bound", (Handler,), {"service": service}))
     service.url = f"http://127.0.0.1:{server.server_port}"

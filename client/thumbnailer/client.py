@@ -203,10 +203,13 @@ class Client:
         return target
 
     def _fetch(self, path: str, part: Path) -> None:
-        with self._errors(), self._http.stream("GET", path) as answer:
+        # It may be sent to the object store, which gets no key: httpx keeps that for the service's own address.
+        with self._errors(), self._http.stream("GET", path, follow_redirects=True) as answer:
             if not answer.is_success:
                 answer.read()
                 self._refuse(answer)
+            if answer.history and not answer.headers.get("Content-Type", "").startswith("image/"):
+                raise NotThumbnailer(self.url)
             with part.open("wb") as file:
                 for chunk in answer.iter_bytes():
                     file.write(chunk)
@@ -244,6 +247,8 @@ class Client:
             self._answered = True
         except NOTHING_SENT as error:
             raise ServiceUnreachable(self.url, _reason(error)) from error
+        except httpx.TooManyRedirects as error:
+            raise NotThumbnailer(self.url) from error
         except httpx.TransportError as error:
             raise AnswerLost(self.url, _reason(error)) from error
 

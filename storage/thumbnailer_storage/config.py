@@ -26,7 +26,7 @@ EVERY_NAME = frozenset(
         *("CHILD_CPU_SECONDS", "CHILD_MEMORY_MIB", "CONCURRENCY", "GRACE_SECONDS", "LEASE_SECONDS", "MISSING_SECONDS"),
         *("MAX_FRAMES", "MAX_PIXELS", "SCRATCH"),
         *("HOUSEKEEPING_SECONDS", "RESEND_SECONDS", "SWEEP_SECONDS"),
-        *("CREATE_BUCKET", "DATABASE_CONNECTIONS", "QUEUE_LIMIT", "START_SECONDS"),
+        *("CREATE_BUCKET", "DATABASE_CONNECTIONS", "DOWNLOADS", "DOWNLOADS_URL", "QUEUE_LIMIT", "START_SECONDS"),
     }
 )
 """The settings of all programs: they may share one environment, so each has to know the others' names.

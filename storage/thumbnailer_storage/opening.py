@@ -69,6 +69,7 @@ class Stores:
 
     def close(self) -> None:
         self.queue.close()
+        self.objects.close()
         self.database.close()
 
 

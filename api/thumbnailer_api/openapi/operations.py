@@ -140,11 +140,18 @@ def get_output() -> Json:
     whole = {"200": described("The picture.", bytes_of, headers)}
     ranged = {"Content-Range": {"schema": text}, **headers}
     part = {"206": described("The part that was asked for.", bytes_of, ranged)}
+    elsewhere = {
+        "307": described(
+            "Where the service is set up so: the object store has it, at an address that works for two minutes.",
+            {},
+            {"Location": {"schema": text}},
+        )
+    }
     same = {"304": described("You have it already.", {}, {"ETag": {"schema": text}})}
     return operation(
         "Fetch a picture",
         "The bytes of one output of a complete job.",
-        whole | part | same,
+        whole | part | same | elsewhere,
         problems=("output-not-found", "job-not-found", "not-finished", "job-failed", "gone", "range-outside", "busy"),
         parameters=[
             JOB,
@@ -153,7 +160,7 @@ def get_output() -> Json:
             header("If-Range", "The range counts only while the output still has this ETag.", None),
             header("If-None-Match", "304 where the output still has this ETag.", None),
         ],
-        curl=("curl -o thumbnail.jpg $URL/jobs/$JOB/outputs/0",),
+        curl=("curl -L -o thumbnail.jpg $URL/jobs/$JOB/outputs/0",),
     )
 
 

@@ -26,7 +26,7 @@ NO_BYTES = re.compile(r"\s*bytes\s*=\s*-0+\s*", re.IGNORECASE)
 
 
 def get(wiring: Wiring, job: str, n: str) -> Response:
-    """The bytes of output `n`, or the part of them that is asked for."""
+    """The bytes of output `n`, or the part of them that is asked for; or where the store itself has them."""
     found = wiring.stores.jobs.get(job_id(job), g.owner)
     result = result_of(found, n)
     # Names are never used twice, so the name is as good as a hash of the bytes.
@@ -41,10 +41,21 @@ def get(wiring: Wiring, job: str, n: str) -> Response:
     if request.method == "HEAD":
         wiring.stores.objects.size(found.result_key(result))  # raises ObjectMissing, as GET would
         return Response(None, status, headers, mimetype=result.media_type)
+    if address := address_of(wiring, found.result_key(result), result.media_type):
+        # 307 keeps the method and the range, and nobody may keep the address: it ends, and needs no key.
+        return Response(None, 307, {"Location": address, "ETag": etag, "Cache-Control": "no-store"})
     chunks = wiring.stores.objects.read(found.result_key(result), start, length)
     metrics.download_bytes.inc(length)
     body = Sending(chunks, wiring.transfers) if length >= LARGE else chunks
     return Response(body, status, headers, mimetype=result.media_type, direct_passthrough=True)
+
+
+def address_of(wiring: Wiring, key: str, media_type: str) -> str | None:
+    """The address to send a caller to; None where the bytes are sent from here."""
+    settings = wiring.settings
+    if settings.downloads != "redirect":
+        return None
+    return wiring.stores.objects.address(key, media_type, base=settings.downloads_url)
 
 
 def result_of(job: Job, n: str) -> Result:

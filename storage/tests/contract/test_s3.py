@@ -83,12 +83,12 @@ def test_a_put_in_parts_that_fails_leaves_no_upload_behind(s3: S3Objects) -> Non
         assert s3._s3.list_multipart_uploads(Bucket=s3._bucket)["Uploads"]
         raise RuntimeError("the caller went away")
 
+    s3.check()
     s3.put("uploads/taken", [b"x"])
     with pytest.raises(RuntimeError, match="went away"):
         s3.put("uploads/a", broken())
     with pytest.raises(ObjectExists):
         s3.put("uploads/taken", [b"x" * 2 * PART])
-    s3.check()
     assert "Uploads" not in s3._s3.list_multipart_uploads(Bucket=s3._bucket)
 
 
@@ -193,6 +193,24 @@ def test_while_the_store_is_away_every_call_ends_in_time(monkeypatch: pytest.Mon
             took = dict(zip(CALLS, pool.map(ended, CALLS.values()), strict=True))
     print(outage.__name__, {name: round(seconds, 1) for name, seconds in took.items()})
     assert max(took.values()) < SLACK * PROMISED_SECONDS
+
+
+def test_a_check_is_not_asked_twice_unless_there_was_trouble(
+    s3: S3Objects, server: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = Proxy(server)
+    through(monkeypatch, proxy.port)
+    with closing(S3Objects(s3._bucket, "pictures")) as far:
+        far.check()
+        proxy.cut()
+        far.check()
+        with pytest.raises(ObjectsUnavailable):
+            far.size("uploads/a")
+        with pytest.raises(ObjectsUnavailable):
+            far.check()
+        proxy.mend()
+        far.check()
+    proxy.close()
 
 
 def test_a_store_that_falls_silent_ends_a_reading_and_a_put(

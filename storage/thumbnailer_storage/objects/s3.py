@@ -53,6 +53,8 @@ PART = 5 << 20
 MOST_DELETED = 1000
 TOKEN = "put"  # noqa: S105 - it is no secret
 """The metadata that tells one put from every other, so that it knows its own object again."""
+PROOF_SECONDS = 30.0
+"""How long a put or a check proves that objects can be stored: probes come every few seconds, and AWS has them paid."""
 CONFLICT_TRIES = 5
 CONFLICT_PAUSE = 0.2
 REFUSED_CODES = frozenset(
@@ -78,6 +80,7 @@ class S3Objects:
         self._before = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._create = create
         self._s3 = client()
+        self._proved = -PROOF_SECONDS
         self._presigning = cache(client)
 
     def put(self, key: str, chunks: Iterable[bytes]) -> int:
@@ -87,8 +90,10 @@ class S3Objects:
         with self._trouble_in_our_terms():
             if (length := part.tell()) < PART:
                 self._put_whole(name, token, part)
-                return length
-            return self._put_parts(name, token, part, parts)
+            else:
+                length = self._put_parts(name, token, part, parts)
+        self._proved = time.monotonic()
+        return length
 
     def size(self, key: str) -> int:
         name = self._name(key)
@@ -147,6 +152,8 @@ class S3Objects:
         return aborted
 
     def check(self) -> None:
+        if time.monotonic() - self._proved < PROOF_SECONDS:
+            return
         with self._trouble_in_our_terms():
             try:
                 self._store_a_probe()
@@ -155,6 +162,7 @@ class S3Objects:
                     raise
                 self._make_bucket()
                 self._store_a_probe()
+        self._proved = time.monotonic()
 
     def address(self, key: str, media_type: str, *, base: str = "") -> str | None:
         asked = {"Bucket": self._bucket, "Key": self._name(key), "ResponseContentType": media_type}
@@ -268,10 +276,12 @@ class S3Objects:
         except ClientError as error:
             if code_of(error) == "NoSuchKey":
                 raise ObjectMissing("there is no such object") from None
+            self._proved = -PROOF_SECONDS
             self._blame(code_of(error), error.response["Error"].get("Message", ""), status_of(error))
         except SETTINGS_ERRORS as error:
             raise ObjectsRefused(f"{error}: check THUMBNAILER_OBJECTS, {CREDENTIALS}") from error
         except BotoCoreError as error:
+            self._proved = -PROOF_SECONDS
             raise ObjectsUnavailable(
                 f"the object store at {self._endpoint} does not answer as it should ({type(error).__name__}): is it "
                 "running, and is AWS_ENDPOINT_URL_S3 right?"
