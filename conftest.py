@@ -37,3 +37,12 @@ def servers() -> Iterator[Servers]:
     servers = Servers()
     yield servers
     servers.down()
+
+
+@pytest.fixture
+def bucket(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket of the test's own in MinIO, where boto3's settings lead; it is removed again."""
+    for name, value in servers.minio().items():
+        monkeypatch.setenv(name, value)
+    with servers.bucket() as made:
+        yield made

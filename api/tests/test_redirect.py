@@ -10,14 +10,10 @@ DATA = bytes(range(256)) * 4
 
 
 @pytest.fixture
-def redirecting(servers, start, monkeypatch):
+def redirecting(servers, bucket, start):
     """An API that sends its callers to MinIO, by another of its names."""
-    access = servers.minio()
-    for name, value in access.items():
-        monkeypatch.setenv(name, value)
-    callers_see = access["AWS_ENDPOINT_URL_S3"].replace("127.0.0.1", "localhost")
-    with servers.bucket() as bucket:
-        yield start(objects=f"s3://{bucket}/pictures", downloads="redirect", downloads_url=callers_see)
+    callers_see = servers.minio()["AWS_ENDPOINT_URL_S3"].replace("127.0.0.1", "localhost")
+    return start(objects=f"s3://{bucket}/pictures", downloads="redirect", downloads_url=callers_see)
 
 
 def test_a_caller_is_sent_to_the_store_for_the_bytes_alone(redirecting) -> None:

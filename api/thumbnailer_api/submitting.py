@@ -18,6 +18,7 @@ from thumbnailer_api.room import Sender
 from thumbnailer_storage.errors import (
     DatabaseUnavailable,
     JobNotFound,
+    ObjectsUnavailable,
     OutcomeUnknown,
     StorageError,
     StoreUnavailable,
@@ -110,6 +111,8 @@ def submit(submission: Submission) -> Job:
                 step(submission)
     except OutcomeUnknown as unknown:
         return as_recorded(submission, unknown)
+    except ObjectsUnavailable:
+        raise  # the store would hardly delete now, and the caller waits: the sweep removes what there is
     except BaseException:
         abandon(submission)
         raise
