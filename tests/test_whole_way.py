@@ -66,4 +66,5 @@ def test_a_user_gets_from_a_file_to_its_thumbnail(real_service: Service, small: 
     environment = real_service.environment(THUMBNAILER_URL=api.url)
     subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=60)
     (made,) = (tmp_path / "made").iterdir()
-    assert Image.open(made).size == (64, 48)
+    with Image.open(made) as picture:
+        assert picture.size == (64, 48)
