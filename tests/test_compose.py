@@ -123,6 +123,19 @@ def test_more_workers_share_the_work(project: Project, medium: bytes) -> None:
     assert {line.split()[0] for line in lines if '"completed"' in line} == {"worker-1", "worker-2"}
 
 
+def test_the_demo_runs_on_it_shows_its_table_and_leaves_it_up(project: Project, small: bytes, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(small)
+    command = ["make", "--silent", "compose-demo", f"PHOTOS={tmp_path}"]
+    ended = subprocess.run(
+        command, cwd=ROOT, env=project.environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert "photo.jpg" in ended.stdout.partition("working")[2]
+    assert f"goes on at http://127.0.0.1:{project.ports['API_PORT']}" in ended.stdout
+    with project.caller() as caller:
+        assert caller.get("/queue").status_code == 200
+
+
 def test_what_was_accepted_outlives_a_restart_of_everything(project: Project, small: bytes) -> None:
     with project.caller() as caller:
         before = finished(caller, post(caller, small))
@@ -188,7 +201,6 @@ def test_api_and_worker_run_from_the_shell_on_the_stores_of_the_containers(
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=150, check=False)
     assert ended.returncode == 0, ended.stderr[-3000:]
     assert list((tmp_path / "made").iterdir())
-    project.up()
 
 
 def test_passwords_stand_in_compose_yaml_alone_and_can_be_others() -> None:
