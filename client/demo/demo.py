@@ -1,7 +1,11 @@
-"""`make demo`: start the service, make thumbnails of real photos with our own command, show what came of it."""
+"""Make thumbnails of real photos with our own command, and show what came of it.
+
+`make demo` has this start the service and end it. With `--url` it is a demo of a service that runs, and starts nothing.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -26,17 +30,51 @@ console = Console(highlight=False)
 
 
 def main() -> int:
+    arguments = read_arguments()
     surroundings = config.load()
+    folder = choose_photos(surroundings)
+    if arguments.url:
+        key = key_in(arguments.key_file) or surroundings.settings.get("THUMBNAILER_KEY", "")
+        return demonstrate(folder, {**surroundings.others, "THUMBNAILER_URL": arguments.url, "THUMBNAILER_KEY": key})
     with TemporaryDirectory(prefix="thumbnailer-demo-", ignore_cleanup_errors=True) as data:
-        folder = choose_photos(surroundings)
         settings = choose_settings(Path(data))
         with Service(surroundings.others, settings, logs=Path(data)) as service:
             start(service)
             caller = {**surroundings.others, "THUMBNAILER_URL": f"http://127.0.0.1:{settings['THUMBNAILER_PORT']}"}
-            code = submit(folder, caller)
-            jobs = ask_for_jobs(caller)
-            show(jobs)
-            say_what_is_next(jobs)
+            code = demonstrate(folder, caller)
+            console.print("Next: [bold]make run[/], or [bold]make demo PHOTOS=folder[/].")
+    return code
+
+
+def read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--url", help="a service that runs; none is started")
+    parser.add_argument(
+        "--key-file", type=Path, metavar="FILE", help="the key for it, where it wants one; else THUMBNAILER_KEY"
+    )
+    arguments = parser.parse_args()
+    if arguments.key_file and not arguments.url:
+        parser.error("--key-file goes with --url: what is started here wants no key")
+    return arguments
+
+
+def key_in(file: Path | None) -> str:
+    """What the file holds; nothing where none is named. Raises Unusable."""
+    try:
+        return "" if file is None else file.read_text().strip()
+    except OSError as error:
+        raise Unusable(f"The key cannot be read from {file}: {error.strerror}.") from error
+
+
+def demonstrate(folder: Path, caller: Mapping[str, str]) -> int:
+    """Have thumbnails made of the images in the folder, and show the jobs; the exit code of our command."""
+    most = len(find([str(folder)]).items)
+    before = {job.id for job in newest_jobs(caller, most)}
+    code = submit(folder, caller)
+    jobs = [job for job in newest_jobs(caller, most) if job.id not in before]
+    show(jobs)
+    made = any(job.complete for job in jobs)
+    console.print(f"The thumbnails are in {THUMBNAILS}/." if made else "No thumbnail was made.")
     return code
 
 
@@ -80,11 +118,13 @@ def submit(folder: Path, caller: Mapping[str, str]) -> int:
     return subprocess.run([str(BIN / command[0]), *command[1:]], env=caller, check=False).returncode
 
 
-def ask_for_jobs(caller: Mapping[str, str]) -> list[Job]:
-    """All jobs, oldest first."""
-    command = [str(BIN / "thumbnailer"), "list", "--all", "--json"]
-    lines = subprocess.run(command, env=caller, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    return [Job.from_wire(json.loads(line)) for line in reversed(lines)]
+def newest_jobs(caller: Mapping[str, str], most: int) -> list[Job]:
+    """So many of the caller's jobs at most, oldest first; Unusable where our command cannot list them."""
+    command = [str(BIN / "thumbnailer"), "list", "--limit", str(most), "--json"]
+    ended = subprocess.run(command, env=caller, check=False, stdout=subprocess.PIPE, text=True)
+    if ended.returncode != 0:
+        raise Unusable(f"thumbnailer list ended with {ended.returncode}.")
+    return [Job.from_wire(json.loads(line)) for line in reversed(ended.stdout.splitlines())]
 
 
 def show(jobs: list[Job]) -> None:
@@ -110,11 +150,6 @@ def size(number: int | None) -> str:
 
 def seconds(number: float | None) -> str:
     return "" if number is None else f"{number:.2f} s"
-
-
-def say_what_is_next(jobs: list[Job]) -> None:
-    made = f"The thumbnails are in {THUMBNAILS}/." if any(job.complete for job in jobs) else "No thumbnail was made."
-    console.print(f"{made} Next: [bold]make run[/], or [bold]make demo PHOTOS=folder[/].")
 
 
 if __name__ == "__main__":

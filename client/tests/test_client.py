@@ -155,10 +155,15 @@ def test_events_and_queue_are_read(client):
     assert client.queue().queues["express"].oldest_seconds == 3.5
 
 
-def test_the_key_is_sent_and_never_shown(service):
+def test_the_key_is_sent_with_every_request_and_never_shown(service, tmp_path):
     with Client(service.url, "sesame") as client:
+        job = client.wait(client.submit(b"an image"))
+        client.download(job, 0, tmp_path / "thumbnail.jpg")
+        client.events(job.id)
         client.queue()
-    assert service.requests[0][2]["Authorization"] == "Bearer sesame"
+        assert len(list(client.jobs())) == 1
+    assert len(service.requests) >= 6
+    assert {headers.get("Authorization") for _, _, headers in service.requests} == {"Bearer sesame"}
     assert "sesame" not in repr(client) + repr(vars(client))
 
 
@@ -244,10 +249,25 @@ def test_something_else_that_answers_is_called_so(service, client, status, body)
         client.queue()
 
 
-def test_a_redirect_is_not_followed_with_the_key(service, client):
-    service.scripted = [(302, {"Location": "http://127.0.0.1:1/"}, b"")]
-    with pytest.raises(NotThumbnailer):
+def test_a_redirect_is_not_followed_with_the_key(service):
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere, Client(service.url, "sesame") as client:
+        elsewhere.settimeout(0.2)
+        to = {"Location": f"http://127.0.0.1:{elsewhere.getsockname()[1]}/"}
+        service.scripted = [(302, to, b""), (307, to, b"")]
+        for call in (client.queue, lambda: client.submit(b"an image")):
+            with pytest.raises(NotThumbnailer):
+                call()
+        with pytest.raises(TimeoutError):
+            elsewhere.accept()
+    assert len(service.requests) == 2
+
+
+def test_a_refused_key_is_told_with_the_setting_that_holds_it(service, client):
+    body = b'{"title": "A key is needed", "detail": "This service wants a key.", "type": "/problems/no-key"}'
+    service.scripted = [(401, {"WWW-Authenticate": "Bearer"}, body)]
+    with pytest.raises(NotAllowed, match=r"wants a key\. \(401\) .*THUMBNAILER_KEY") as refused:
         client.queue()
+    assert refused.value.type == "/problems/no-key"
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "ftp://host", "http://", "http://host:x"])

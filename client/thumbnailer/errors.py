@@ -66,6 +66,8 @@ class Problem(ThumbnailerError):
     `type` is stable and made for programs, `status` is HTTP's, `retry_after` is in seconds.
     """
 
+    advice = ""
+
     def __init__(
         self,
         *,
@@ -76,7 +78,7 @@ class Problem(ThumbnailerError):
         request_id: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(f"{detail or title} ({status})")
+        super().__init__(f"{detail or title} ({status}){self.advice}")
         self.type = type
         self.title = title
         self.status = status
@@ -95,6 +97,8 @@ class ServiceFault(Problem):
 
 class NotAllowed(Problem):
     """The key is missing, unknown, or does not allow this."""
+
+    advice = " The key that is sent is what THUMBNAILER_KEY holds."
 
 
 class NotFound(Problem):

@@ -41,7 +41,7 @@ Exit codes (where several apply, the largest):
   1    a job failed, was cancelled or has expired
   2    wrong usage, or a file that cannot be read or written
   3    the service cannot be reached or cannot answer now
-  4    the service refuses: no image, unknown job, wrong key
+  4    the service refuses: no image, unknown job, no key or a wrong one
   5    the time to wait is over; the jobs go on
   130  interrupted; the jobs go on
   141  whoever read the output has closed it
@@ -49,7 +49,7 @@ Exit codes (where several apply, the largest):
 \b
 Settings:
   THUMBNAILER_URL  where the service is, else http://127.0.0.1:8080
-  THUMBNAILER_KEY  who asks, where the service wants to know"""
+  THUMBNAILER_KEY  your key, where the service asks for one"""
 
 CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (JobFailed, Exit.JOB_FAILED),
