@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
 from forgetful import Forgetful
 from proxy import Proxy
 
@@ -21,7 +23,7 @@ from thumbnailer_storage.errors import (
     StorageError,
 )
 from thumbnailer_storage.objects import CHUNK
-from thumbnailer_storage.objects.s3 import PART, S3Objects
+from thumbnailer_storage.objects.s3 import CONFIG, PART, S3Objects
 
 PROMISED_SECONDS = 4.5
 """A call ends within this, whatever the store does."""
@@ -147,6 +149,16 @@ def test_who_is_refused_is_told_what_to_check_and_no_secret(s3: S3Objects, monke
                 with pytest.raises(ObjectsRefused, match="AWS_SECRET_ACCESS_KEY") as refused:
                     call(stranger)
                 assert "not-the" not in str(refused.value)
+
+
+def test_a_missing_key_that_we_may_not_know_of_is_refused_and_not_missing(
+    s3: S3Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thumbnailer_storage.objects.s3.CONFIG", CONFIG.merge(Config(signature_version=UNSIGNED)))
+    with closing(S3Objects(s3._bucket, "pictures")) as anybody:
+        for call in (anybody.size, anybody.read):
+            with pytest.raises(ObjectsRefused, match="the role and its policy"):
+                call("uploads/none")
 
 
 @contextmanager
