@@ -17,15 +17,12 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 @pytest.fixture
 def real(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """The settings of stores in containers, all empty: PostgreSQL, MinIO, ElasticMQ."""
-    with servers.database() as database, servers.bucket() as bucket, servers.queues() as prefix:
-        for name, value in (servers.elasticmq() | servers.minio()).items():
-            monkeypatch.setenv(name, value)
-        yield {
-            "THUMBNAILER_DATABASE": database,
-            "THUMBNAILER_OBJECTS": f"s3://{bucket}/pictures",
-            "THUMBNAILER_QUEUE": f"sqs://{prefix}",
-        }
+    """The settings of stores in containers: PostgreSQL, MinIO, ElasticMQ."""
+    with servers.settings() as settings:
+        for name, value in settings.items():
+            if name.startswith("AWS_"):
+                monkeypatch.setenv(name, value)  # the test's own stores use boto3 too
+        yield settings
 
 
 @pytest.fixture

@@ -160,6 +160,19 @@ class Servers:
             sqs.delete_queue(QueueUrl=url)
 
 
+    @contextmanager
+    def settings(self) -> Iterator[dict[str, str]]:
+        """The environment of a service on these stores, all of them empty."""
+        with self.database() as database, self.bucket() as bucket, self.queues() as prefix:
+            yield {
+                **self.elasticmq(),
+                **self.minio(),
+                "THUMBNAILER_DATABASE": database,
+                "THUMBNAILER_OBJECTS": f"s3://{bucket}/pictures",
+                "THUMBNAILER_QUEUE": f"sqs://{prefix}",
+            }
+
+
 @contextmanager
 def bucket(access: Mapping[str, str]) -> Iterator[str]:
     """An empty bucket of the store that `access` leads to, removed afterwards with all that is in it."""

@@ -79,8 +79,8 @@ def assert_refused_well(callers: Callers) -> None:
 @pytest.fixture
 def running(real_service: Service) -> Service:
     """The service with one worker and a housekeeper; the API is the test's own."""
-    real_service.worker()
     real_service.housekeeper()
+    real_service.worker()
     return real_service
 
 
@@ -149,8 +149,8 @@ def test_a_database_that_is_restarted_costs_its_callers_nothing_once_it_is_back(
 
 def test_a_killed_worker_loses_nothing(real_service: Service, medium: bytes) -> None:
     service = real_service
-    api, doomed = service.api(), service.worker()
     service.housekeeper()
+    api, doomed = service.api(), service.worker()
     jobs = burst(service, api, medium)
     wait_until("it is at work", lambda: any(job.status is Status.PROCESSING for job in service.jobs()))
     doomed.kill()

@@ -101,6 +101,7 @@ class Handler:
         known = replace(job.source, format=made.source.format, width=made.source.width, height=made.source.height)
         return job.complete(known, made.results)
 
+    @metrics.steps.labels("fetch").time()
     def fetch(self, hold: Hold, folder: Path) -> Path:
         """Copy the upload into the workspace."""
         path = folder / "source"
@@ -111,6 +112,7 @@ class Handler:
         metrics.source_bytes.inc(path.stat().st_size)
         return path
 
+    @metrics.steps.labels("make").time()
     def make(self, hold: Hold, child: Child, source: Path, folder: Path) -> Made:
         """Make the pictures in the child; once more, alone, where somebody else killed it."""
         results = folder / RESULTS
@@ -124,6 +126,7 @@ class Handler:
             results.mkdir()
             return child.make(source, hold.job.outputs, results)
 
+    @metrics.steps.labels("put").time()
     def put(self, hold: Hold, child: Child, made: Made, folder: Path) -> None:
         """Store the results under this attempt's names; nobody sees them before the outcome is recorded."""
         for result in made.results:
@@ -171,6 +174,7 @@ class Handler:
                 break
         self._count(hold, change)
 
+    @metrics.steps.labels("finish").time()
     def finish(self, hold: Hold, change: Change) -> None:
         """The commit point: the outcome becomes visible, and only with or after it goes the message."""
         with self._stores.together():

@@ -7,6 +7,7 @@ WAITING = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
 
 jobs = Counter("thumbnailer_jobs_total", "Jobs that ended here", ["outcome", "format", "priority"])
 queued = Histogram("thumbnailer_queued_seconds", "From acceptance to the claim", ["priority"], buckets=WAITING)
+steps = Histogram("thumbnailer_step_seconds", "One step of the work on a job", ["step"], buckets=SECONDS)
 decoding = Histogram("thumbnailer_decode_seconds", "Opening and decoding one image", buckets=SECONDS)
 encoding = Histogram("thumbnailer_encode_seconds", "Encoding all outputs of one image", buckets=SECONDS)
 working = Histogram("thumbnailer_job_seconds", "From the claim to the recorded outcome", ["priority"], buckets=SECONDS)

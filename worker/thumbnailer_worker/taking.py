@@ -111,6 +111,7 @@ class Taker:
         self._put_back([message for message in unsure if message not in claimed])
         return [Hold(ours[message.job], message) for message in claimed if message.job]
 
+    @metrics.steps.labels("claim").time()
     def claim(self, message: Message) -> Job | None:
         """The message's job, if we may have it; else the message is dealt with."""
         if message.job is None:
