@@ -123,6 +123,20 @@ def test_more_workers_share_the_work(project: Project, medium: bytes) -> None:
     assert {line.split()[0] for line in lines if '"completed"' in line} == {"worker-1", "worker-2"}
 
 
+def test_a_worker_that_was_killed_is_started_again_by_itself(project: Project, small: bytes) -> None:
+    worker = next(found["ID"] for found in project.containers() if found["Service"] == "worker")
+    kill = ["docker", "exec", worker, "sh", "-c", "kill -KILL $(cat /proc/1/task/1/children)"]
+    subprocess.run(kill, capture_output=True, check=False, timeout=60)  # the container ends under the command
+    look = ["docker", "inspect", "--format", "{{.RestartCount}} {{.State.Health.Status}}", worker]
+
+    def again() -> bool:
+        return subprocess.run(look, capture_output=True, check=True, timeout=60).stdout.split() == [b"1", b"healthy"]
+
+    wait_until("it was started again and is healthy", again)
+    with project.caller() as caller:
+        finished(caller, post(caller, small))
+
+
 def test_the_demo_runs_on_it_shows_its_table_and_leaves_it_up(project: Project, small: bytes, tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(small)
     command = ["make", "--silent", "compose-demo", f"PHOTOS={tmp_path}"]
