@@ -12,11 +12,13 @@ from typing import Self
 class Forgetful:
     """Passes on all requests, and drops the connection instead of the reply to the first one like this.
 
-    `begins` is the beginning of its first line, `holds` what the line has in it.
+    `begins` is the beginning of its first line, `holds` what the line has in it. Where there is an answer `instead`,
+    that request is given it and does not reach the server.
     """
 
-    def __init__(self, to: tuple[str, int], begins: bytes, holds: bytes = b"") -> None:
+    def __init__(self, to: tuple[str, int], begins: bytes, holds: bytes = b"", instead: bytes = b"") -> None:
         self._to = to
+        self._instead = instead
         self._begins = begins
         self._holds = holds
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -47,6 +49,9 @@ class Forgetful:
                 if not self.lost and line.startswith(self._begins) and self._holds in line:
                     self.lost = True
                     doomed.set()
+                    if self._instead:
+                        caller.sendall(self._instead)
+                        return
                 server.sendall(data)
 
     def _answer(self, caller: socket.socket, server: socket.socket, doomed: threading.Event) -> None:

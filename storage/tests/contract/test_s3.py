@@ -79,6 +79,26 @@ def test_a_put_whose_reply_is_lost_knows_its_own_first_success(
         s3.put("uploads/a", chunks)  # the same bytes, and yet another put
 
 
+@pytest.mark.parametrize(
+    ("request_line", "chunks"),
+    [
+        pytest.param((b"PUT", b"/a"), [b"one"], id="whole"),
+        pytest.param((b"POST", b"uploadId="), [b"x" * PART, b"y"], id="end"),
+    ],
+)
+def test_a_put_that_meets_another_is_tried_again(
+    s3: S3Objects, server: tuple[str, int], monkeypatch: pytest.MonkeyPatch, request_line: tuple[bytes, bytes], chunks
+) -> None:
+    body = b"<Error><Code>ConditionalRequestConflict</Code><Message>Try again.</Message></Error>"
+    conflict = b"HTTP/1.1 409 Conflict\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with Forgetful(server, *request_line, instead=conflict) as proxy:
+        through(monkeypatch, proxy.port)
+        with closing(S3Objects(s3._bucket, "pictures")) as far:
+            assert far.put("uploads/a", chunks) == len(b"".join(chunks))
+    assert proxy.lost
+    assert b"".join(s3.read("uploads/a")) == b"".join(chunks)
+
+
 def test_a_put_in_parts_that_fails_leaves_no_upload_behind(s3: S3Objects) -> None:
     def broken():
         yield b"x" * 2 * PART
