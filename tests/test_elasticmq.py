@@ -1,5 +1,6 @@
 """ElasticMQ as compose.yaml runs it: a restart loses nothing, and a backlog never fills it."""
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -9,10 +10,11 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from containers import Servers
+from containers import Servers, client
 from service import Service, assert_whole, wait_until
 
 from thumbnailer_storage.errors import QueueUnavailable
+from thumbnailer_storage.jobs.model import Status
 from thumbnailer_storage.queues.sqs import SqsQueue
 
 LIMIT = 30
@@ -122,3 +124,48 @@ def test_while_the_queue_is_down_callers_are_answered_quickly(
     real_service.housekeeper()
     real_service.worker()
     assert_whole(real_service, [job.id for job in real_service.jobs()])
+
+
+def test_what_is_no_job_of_ours_is_counted_and_deleted(servers: Servers, real_service: Service, small: bytes) -> None:
+    prefix = real_service.settings["THUMBNAILER_QUEUE"].removeprefix("sqs://")
+    sqs = client("sqs", servers.elasticmq())
+    url = sqs.get_queue_url(QueueName=f"{prefix}-standard")["QueueUrl"]
+    for body in ("hello", '{"job": 1}'):
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    job = real_service.submit(real_service.api(), small)
+    worker = real_service.worker()
+    assert_whole(real_service, [job])
+    wait_until("no message is left", lambda: real_service.stores.queue.depth("standard").empty)
+    assert worker.metric("thumbnailer_foreign_messages_total") == 2
+    assert "none of ours" in worker.log.read_text()
+
+
+def test_an_idle_worker_that_is_told_to_stop_ends_with_its_polls_and_keeps_nothing(
+    real_service: Service, small: bytes
+) -> None:
+    api, idle = real_service.api(), real_service.worker(THUMBNAILER_LEASE_SECONDS="60")
+    began = time.monotonic()
+    idle.process.send_signal(signal.SIGTERM)
+    jobs = [real_service.submit(api, small, priority=priority) for priority in ("express", "standard", "economy")]
+    assert idle.process.wait(60) == 0
+    print(f"the worker ended {time.monotonic() - began:.1f} s after SIGTERM")
+    for job in jobs:
+        assert real_service.job(job).attempt == 0
+        assert real_service.stores.queue.depth(real_service.job(job).queue).waiting == 1
+    real_service.worker()
+    assert_whole(real_service, jobs)
+
+
+def test_an_idle_worker_begins_a_job_at_once(real_service: Service, small: bytes) -> None:
+    api = real_service.api()
+    real_service.worker()
+    real_service.wait_for(real_service.submit(api, small), Status.COMPLETE)  # its child has started
+    time.sleep(1)
+    waits = []
+    for _ in range(5):
+        job = real_service.wait_for(real_service.submit(api, small), Status.COMPLETE)
+        assert job.start
+        assert job.claimed
+        waits.append((job.claimed - job.start).total_seconds())
+        time.sleep(0.7)
+    print("from acceptance to the claim, in ms:", *(f"{wait * 1000:.0f}" for wait in sorted(waits)))
