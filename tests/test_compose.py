@@ -186,11 +186,15 @@ def test_the_containers_may_do_as_little_as_possible(project: Project) -> None:
     )
 
 
-def test_no_log_has_a_password_or_the_first_key(project: Project) -> None:
-    logs = project.compose("logs", "--no-color")
-    assert '"listening"' in logs
-    assert "insecure-default" not in logs
-    assert project.first_key() not in logs
+def test_no_log_and_no_metric_has_a_password_or_the_first_key(project: Project) -> None:
+    ask = "import sys, urllib.request as u; print(u.urlopen(f'http://127.0.0.1:{sys.argv[1]}/metrics').read().decode())"
+    said = project.compose("logs", "--no-color")
+    for program, port in zip(PROGRAMS, ("8081", "8082", "8083"), strict=True):
+        said += project.compose("exec", "-T", program, "python", "-c", ask, port)
+    assert '"listening"' in said
+    assert "thumbnailer_queue_messages" in said
+    assert "insecure-default" not in said
+    assert project.first_key() not in said
 
 
 def test_api_and_worker_run_from_the_shell_on_the_stores_of_the_containers(
