@@ -18,6 +18,7 @@ from service import Program, Service, assert_whole, started, wait_until
 from thumbnailer_api import submitting
 from thumbnailer_storage.jobs.model import Status
 
+pytestmark = pytest.mark.timeout(400)
 OUTAGE_SECONDS = 20.0
 ANSWER_SECONDS = 5.0
 """Within this a caller is answered, whatever is down."""
@@ -47,7 +48,7 @@ class Callers:
 
 
 @contextmanager
-def posting(api: Program, image: bytes, callers: int = 4, pause: float = 0.1) -> Iterator[Callers]:
+def posting(api: Program, image: bytes, callers: int = 4, pause: float = 0.5) -> Iterator[Callers]:
     """Callers who post from the beginning of the block to its end."""
     record, stop = Callers(), threading.Event()
     threads = [threading.Thread(target=record.post, args=(api, image, stop, pause)) for _ in range(callers)]

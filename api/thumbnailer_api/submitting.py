@@ -5,6 +5,7 @@ Killed after any of them, the API leaves a whole job that will be done, or no jo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from uuid import UUID, uuid4
@@ -26,6 +27,9 @@ from thumbnailer_storage.errors import (
 from thumbnailer_storage.jobs.model import Job, Source, upload_key
 from thumbnailer_storage.opening import Stores
 
+ASKING_SECONDS = 0.5
+"""A reply that was lost sooner than that leaves the time to ask for the record, and to answer within five seconds."""
+
 log = structlog.get_logger()
 
 
@@ -42,7 +46,7 @@ class Submission:
         self.arrive = arrive
         self.id: UUID = uuid4()
         self.transaction = ExitStack()
-        self.record_tried = False
+        self.record_tried: float | None = None
         self.arrival: Arrival
         self.job: Job
 
@@ -82,7 +86,7 @@ def begin(submission: Submission) -> None:
 
 
 def record(submission: Submission) -> None:
-    submission.record_tried = True
+    submission.record_tried = time.monotonic()
     submission.job = submission.stores.jobs.add(submission.job)
 
 
@@ -120,7 +124,12 @@ def submit(submission: Submission) -> Job:
 
 
 def as_recorded(submission: Submission, unknown: OutcomeUnknown) -> Job:
-    """The job, where its commit did happen although the reply was lost."""
+    """The job, where its commit did happen although the reply was lost.
+
+    Nobody asks a database that has kept the caller waiting already: the job is done, or was never there.
+    """
+    if submission.record_tried is None or time.monotonic() - submission.record_tried > ASKING_SECONDS:
+        raise unknown
     try:
         return submission.stores.jobs.get(submission.id)
     except JobNotFound:
@@ -129,6 +138,6 @@ def as_recorded(submission: Submission, unknown: OutcomeUnknown) -> Job:
 
 def abandon(submission: Submission) -> None:
     """Remove the upload, but never once a record was tried: the job may be there after all, and the sweep knows."""
-    if not submission.record_tried:
+    if submission.record_tried is None:
         with suppress(StorageError):
             submission.stores.objects.delete([submission.upload_key])
