@@ -65,6 +65,7 @@ class Taker:
                 self._idle = not messages
                 self._claim_all(messages, holds)
         except OutcomeUnknown:
+            self._patience.trouble()
             self._unsure += [hold.message for hold in holds]
             return self._claimed_unseen()
         except DatabaseUnavailable:

@@ -134,8 +134,12 @@ class SqsQueue:
         if self._polls.closed:
             return found
         if not (wait and self._idle):
-            for queue in queues:
-                found += self._receive_at_once(queue, most - len(found), visibility)
+            try:
+                for queue in queues:
+                    found += self._receive_at_once(queue, most - len(found), visibility)
+            except QueueUnavailable:
+                if not found:
+                    raise
         if wait and not found:
             found = self._polls.first(queues, most=1, visibility=visibility, wait=min(wait, LONGEST_WAIT))
         self._idle = not found
