@@ -87,7 +87,8 @@ def test_an_image_holds_no_compiler_no_cache_of_pip_and_nothing_of_the_repositor
         for tool in gcc cc g++ make uv; do command -v $tool; done
         ls -d /opt/thumbnailer/bin/pip* /opt/builder /opt/wheels /opt/packages /src /root/.cache 2> /dev/null
         ls -A /var/lib/apt/lists /home
-        find / -xdev -name .git -o -name compose.yaml -o -name '*.env' -o -path '*/thumbnailer_*/tests' 2> /dev/null; true
+        find / -xdev -name .git -o -name compose.yaml -o -name '*.env' -o -path '*/thumbnailer_*/tests' 2> /dev/null
+        true
     """
     left = inside(image, "sh", "-c", look).splitlines()
     left = [line for line in left if line not in ("/var/lib/apt/lists:", "/home:", "")]
