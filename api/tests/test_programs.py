@@ -2,8 +2,10 @@
 
 import socket
 import sqlite3
+import struct
 import threading
 import time
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -218,3 +220,14 @@ def test_a_line_for_a_terminal_has_the_plain_id(program, image) -> None:
     text = api.log.read_text()
     assert job in text
     assert "UUID" not in text
+
+
+def test_a_prober_that_hangs_up_early_leaves_no_trace_in_the_log(program) -> None:
+    api = program.serve()
+    address = urlsplit(api.health)
+    for _ in range(20):
+        with socket.create_connection((address.hostname, address.port)) as prober:
+            prober.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close resets
+            prober.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+    assert api.stop() == 0
+    assert "Traceback" not in api.log.read_text()

@@ -7,12 +7,13 @@ import threading
 import structlog
 
 from thumbnailer_api.app import create_app
-from thumbnailer_api.config import ApiSettings, blaming
-from thumbnailer_api.health import Health, trouble
+from thumbnailer_api.config import ApiSettings
 from thumbnailer_api.lifetime import prepare, watch
 from thumbnailer_api.server.server import Server
 from thumbnailer_api.shutdown import shut_down
 from thumbnailer_api.wiring import Wiring
+from thumbnailer_storage.config import blaming
+from thumbnailer_storage.health import Health, trouble
 from thumbnailer_storage.jobs.schema import check
 from thumbnailer_storage.opening import Stores
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -20,7 +18,6 @@ from thumbnailer_storage.config import (
     StorageSettings,
     load,
 )
-from thumbnailer_storage.errors import SettingError
 from thumbnailer_storage.logs import LogSettings
 
 S = TypeVar("S", bound=Settings)
@@ -113,15 +110,6 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-@contextmanager
-def blaming(setting: str, port: int) -> Iterator[None]:
-    """Name the setting where the system does not let us have its port; raises SettingError for an OSError."""
-    try:
-        yield
-    except OSError as error:
-        raise SettingError(f"{setting} is {port}: it cannot be used: {error.strerror}") from error
 
 
 def from_environment(kind: type[S]) -> S:

@@ -7,9 +7,9 @@ import threading
 import structlog
 
 from thumbnailer_api.config import HousekeeperSettings
-from thumbnailer_api.health import Health, trouble
 from thumbnailer_api.housekeeping.loop import Housekeeper
 from thumbnailer_api.lifetime import prepare, watch
+from thumbnailer_storage.health import Health, trouble
 from thumbnailer_storage.jobs.schema import check
 from thumbnailer_storage.opening import Stores
 

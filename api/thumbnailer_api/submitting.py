@@ -15,7 +15,7 @@ import structlog
 from thumbnailer_api import metrics
 from thumbnailer_api.admission import Admission
 from thumbnailer_api.intake.arriving import Arrival
-from thumbnailer_api.room import Sender
+from thumbnailer_api.sending import Sender
 from thumbnailer_storage.errors import (
     DatabaseUnavailable,
     JobNotFound,

@@ -11,7 +11,7 @@ from thumbnailer_api.auth import Authenticator
 from thumbnailer_api.auth.keys import Keys
 from thumbnailer_api.auth.nobody import Nobody
 from thumbnailer_api.config import ApiSettings
-from thumbnailer_api.room import Sender
+from thumbnailer_api.sending import Sender
 from thumbnailer_api.waiting import Waiting
 from thumbnailer_storage.errors import SettingError
 from thumbnailer_storage.opening import Stores

@@ -7,7 +7,8 @@ variable that no program of ours knows, is a `SettingError` at start.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Self, TypeVar
@@ -84,6 +85,15 @@ def describe(error: ValidationError, values: Mapping[str, str]) -> str:
 def masked(value: str) -> str:
     """The value without the password that an address may hold."""
     return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value)
+
+
+@contextmanager
+def blaming(setting: str, port: int) -> Iterator[None]:
+    """Name the setting where the system does not let us have its port; raises SettingError for an OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise SettingError(f"{setting} is {port}: it cannot be used: {error.strerror}") from error
 
 
 # What several programs read has one meaning, one default and one limit.

@@ -134,7 +134,7 @@ def test_a_message_that_cannot_be_deleted_costs_nothing_and_is_dropped_when_it_i
     queue.down = True
     worker.handler.finish(hold, hold.job.fail(415, "no image"))
     assert stores.jobs.get(job.id).status is Status.FAILED
-    assert worker.not_ready is not None
+    assert worker.not_ready() is not None
     queue.down = False
     queue.release(hold.message, delay=0)
     assert worker.taker.take(1) == []

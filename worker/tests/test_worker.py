@@ -13,6 +13,7 @@ from PIL import Image
 
 from thumbnailer_storage.config import StorageSettings
 from thumbnailer_storage.errors import ForeignStore, OutcomeUnknown
+from thumbnailer_storage.health import Health
 from thumbnailer_storage.jobs import database, schema
 from thumbnailer_storage.jobs.model import Job, Source, Status
 from thumbnailer_storage.opening import MARKER, Stores, open_stores
@@ -20,7 +21,6 @@ from thumbnailer_worker import shutdown
 from thumbnailer_worker.config import WorkerSettings
 from thumbnailer_worker.errors import ScratchGone
 from thumbnailer_worker.handling import Handler
-from thumbnailer_worker.health import Health
 from thumbnailer_worker.main import Worker
 
 LIMIT = 30.0
@@ -99,7 +99,9 @@ def test_a_job_with_a_death_runs_alone_in_its_worker(
 
 
 def test_health_turns_bad_when_the_loop_stalls(stores: Stores, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    health = Health(worker, "127.0.0.1", 0)
+    checks = {"worker": worker.not_well}, {"worker": worker.not_ready}
+    health = Health("THUMBNAILER_WORKER_HEALTH_PORT", "127.0.0.1", 0, alive=checks[0], ready=checks[1])
+    health.start()
     worker.prepare()
     worker.loop.start()
     deadline = time.monotonic() + LIMIT
@@ -118,7 +120,7 @@ def test_health_turns_bad_when_the_loop_stalls(stores: Stores, worker: Worker, m
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert b"thumbnailer_busy_slots" in body(health, "/metrics")
-    health.close()
+    health.stop()
 
 
 def test_a_worker_waits_not_ready_until_there_are_tables_and_a_marked_object_store(tmp_path: Path) -> None:
@@ -128,15 +130,15 @@ def test_a_worker_waits_not_ready_until_there_are_tables_and_a_marked_object_sto
     preparing.start()
     for step, says in ((schema.migrate, "thumbnailer-api migrate"), (None, "has no marker")):
         deadline = time.monotonic() + LIMIT
-        while says not in (worker.not_ready or ""):
+        while says not in (worker.not_ready() or ""):
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        assert worker.healthy
+        assert worker.not_well() is None
         if step:
             step(stores.database)
     stores.claim_objects()
     preparing.join(LIMIT)
-    assert worker.not_ready is None
+    assert worker.not_ready() is None
     shutdown.stop(worker, 1)
     stores.close()
 
@@ -190,9 +192,9 @@ def test_an_object_store_that_is_swapped_while_a_worker_runs_fails_no_job(
     worker.loop.start()
     deadline = time.monotonic() + 4
     while time.monotonic() < deadline:
-        assert worker.healthy  # a restart would not bring the store back
+        assert worker.not_well() is None  # a restart would not bring the store back
         time.sleep(0.1)
-    assert "marker" in str(worker.not_ready)
+    assert "marker" in str(worker.not_ready())
     assert stores.jobs.get(job.id).missing_for is None
     objects.rename(objects.with_name("empty"))
     objects.with_name("away").rename(objects)

@@ -11,11 +11,11 @@ import structlog
 
 from thumbnailer_storage import logs
 from thumbnailer_storage.errors import SettingError, StorageError
+from thumbnailer_storage.health import Health
 from thumbnailer_storage.opening import open_stores
 from thumbnailer_worker import shutdown
 from thumbnailer_worker.config import from_environment
 from thumbnailer_worker.errors import LoopDied, WorkerError
-from thumbnailer_worker.health import Health
 from thumbnailer_worker.main import LOOK_SECONDS, Worker
 from thumbnailer_worker.scratch import own_folder
 
@@ -55,14 +55,21 @@ def work() -> None:
         stores = open_stores(storage)
         worker = Worker(stores, settings, scratch)
         stop_on_signals(worker)
-        health = Health(worker, settings.host, settings.worker_health_port)
+        health = Health(
+            "THUMBNAILER_WORKER_HEALTH_PORT",
+            settings.host,
+            settings.worker_health_port,
+            alive={"worker": worker.not_well},
+            ready={"worker": worker.not_ready},
+        )
+        health.start()
         log.info("starting", health_port=health.port)
         try:
             worker.prepare()
             run_until_told(worker)
         finally:
             shutdown.stop(worker, settings.grace_seconds)
-            health.close()
+            health.stop()
             stores.close()
 
 

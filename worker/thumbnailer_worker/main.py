@@ -148,12 +148,12 @@ class Worker:
     def beat(self) -> None:
         self._beat = time.monotonic()
 
-    @property
-    def healthy(self) -> bool:
-        """Whether the loop comes round and the leases are extended."""
-        return self.heartbeat.healthy and time.monotonic() - self._beat < STALLED_SECONDS
+    def not_well(self) -> str | None:
+        """What has stalled; None while the loop comes round and the leases are extended."""
+        if not self.heartbeat.healthy:
+            return "the heartbeat has stalled"
+        return None if time.monotonic() - self._beat < STALLED_SECONDS else "the loop has stalled"
 
-    @property
     def not_ready(self) -> str | None:
         """Why it takes no jobs; None where it does."""
         return self._lacks or ("it is told to stop" if self.stopping.is_set() else self.trouble.reason)

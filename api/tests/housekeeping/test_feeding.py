@@ -11,12 +11,12 @@ from uuid import UUID
 import pytest
 from prometheus_client import REGISTRY
 
-from thumbnailer_api import room
+from thumbnailer_api import room, sending
 from thumbnailer_api.housekeeping import feed as feeding
 from thumbnailer_api.housekeeping.feed import Feed
 from thumbnailer_api.housekeeping.observe import Observe
 from thumbnailer_api.housekeeping.resend import Resend
-from thumbnailer_api.room import Sender
+from thumbnailer_api.sending import Sender
 from thumbnailer_storage.config import StorageSettings
 from thumbnailer_storage.errors import DatabaseUnavailable, QueueRefused, QueueUnavailable
 from thumbnailer_storage.jobs import schema
@@ -33,7 +33,7 @@ SHARE = LIMIT // room.SHARES
 def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
     for name in ("UNSENT_SECONDS", "BACKLOG_SECONDS"):
         monkeypatch.setattr(feeding, name, -1.0)
-    monkeypatch.setattr(room, "BACKLOG_SECONDS", -1.0)
+    monkeypatch.setattr(sending, "BACKLOG_SECONDS", -1.0)
     stores = open_stores(StorageSettings(data=tmp_path, queue_limit=LIMIT))
     schema.migrate(stores.database)
     yield stores
@@ -158,7 +158,7 @@ def test_a_full_queue_takes_what_is_sent_again(stores: Stores) -> None:
 def test_a_queue_that_failed_is_tried_by_one_caller_after_a_pause(
     stores: Stores, faulty: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(sending, "PAUSE_SECONDS", 0.2)
     sender, jobs = Sender(without_limit(stores, faulty)), [added(stores) for _ in range(4)]
     faulty.fails = QueueUnavailable("a test stopped the queue")
     with pytest.raises(QueueUnavailable):

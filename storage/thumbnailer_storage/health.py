@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -13,7 +14,7 @@ from typing import Any, ParamSpec
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
-from thumbnailer_api.config import blaming
+from thumbnailer_storage.config import blaming
 from thumbnailer_storage.errors import StorageError
 
 P = ParamSpec("P")
@@ -79,6 +80,11 @@ class Listener(ThreadingHTTPServer):
         finally:
             self._open.remove(request)
             self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A prober that hangs up early is no news."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 def handler_for(checks: Mapping[str, Mapping[str, Check]]) -> type[BaseHTTPRequestHandler]:
