@@ -85,9 +85,10 @@ class Upkeep:
             .with_for_update(skip_locked=True)
             .cte("batch")  # a subquery may be run more than once, and would then take more than it was asked for
         )
-        taken = update(jobs).where(jobs.c.id.in_(select(batch.c.id))).values(SENDING).returning(jobs.c.id)
+        taken = update(jobs).where(jobs.c.id.in_(select(batch.c.id))).values(SENDING)
         with self._database.write() as connection:
-            return list(connection.execute(taken).scalars())
+            rows = connection.execute(taken.returning(jobs.c.start, jobs.c.id)).all()
+        return [row.id for row in sorted(rows, key=lambda row: row.start)]  # they come back in any order
 
     def unsend(self, ids: Collection[UUID]) -> None:
         """Take back the mark of jobs whose messages could not be sent after all."""
