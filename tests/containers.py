@@ -159,7 +159,6 @@ class Servers:
         for url in urls:
             sqs.delete_queue(QueueUrl=url)
 
-
     @contextmanager
     def settings(self) -> Iterator[dict[str, str]]:
         """The environment of a service on these stores, all of them empty."""
