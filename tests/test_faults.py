@@ -148,15 +148,17 @@ def test_a_database_that_is_restarted_costs_its_callers_nothing_once_it_is_back(
     assert_whole(running, burst(running, api, small, 8))  # the first use of each old connection is no error
 
 
-def test_a_killed_worker_loses_nothing(real_service: Service, medium: bytes) -> None:
-    service = real_service
-    service.housekeeper()
-    api, doomed = service.api(), service.worker()
-    jobs = burst(service, api, medium)
-    wait_until("it is at work", lambda: any(job.status is Status.PROCESSING for job in service.jobs()))
-    doomed.kill()
-    service.worker()
-    assert_whole(service, jobs)
+@pytest.mark.parametrize("queue", ["sqs", "sql"])
+def test_a_killed_worker_loses_nothing(tmp_path: Path, real: dict[str, str], medium: bytes, queue: str) -> None:
+    chosen = {"sqs": real["THUMBNAILER_QUEUE"], "sql": "sql:"}[queue]
+    with started(tmp_path, **(real | {"THUMBNAILER_QUEUE": chosen})) as service:
+        service.housekeeper()
+        api, doomed = service.api(), service.worker()
+        jobs = burst(service, api, medium)
+        wait_until("it is at work", lambda: any(job.status is Status.PROCESSING for job in service.jobs()))
+        doomed.kill()
+        service.worker()
+        assert_whole(service, jobs)
 
 
 def test_a_worker_that_is_cut_off_from_the_database_loses_nothing(

@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 from containers import Servers, client
 from PIL import Image
-from service import BIN, Service
+from service import BIN, Service, assert_whole, started
+from sqlalchemy import text
 
 from thumbnailer_storage.jobs.model import Job, Source, Status
 
@@ -47,6 +48,24 @@ def test_what_is_written_to_the_stores_directly_is_done_by_a_worker(
     assert result is not None
     picture = Image.open(io.BytesIO(b"".join(stores.objects.read(done.result_key(result)))))
     assert (picture.format, picture.size) == ("JPEG", (100, 100))
+
+
+def test_with_the_queue_in_postgresql_one_query_tells_what_waits_and_for_how_long(
+    tmp_path: Path, real: dict[str, str], small: bytes
+) -> None:
+    """Row R5: the queue in a persistent database, read by lightweight queries, one place for status."""
+    state = """
+        SELECT messages.queue, jobs.status, count(*), max(clock_timestamp() - messages.sent) < interval '1 hour'
+        FROM messages JOIN jobs ON jobs.id = messages.job GROUP BY 1, 2"""
+    with started(tmp_path, **(real | {"THUMBNAILER_QUEUE": "sql:"})) as service:
+        api = service.api()
+        jobs = [service.submit(api, small, priority="economy") for _ in range(3)]
+        with service.stores.database.read() as connection:
+            assert connection.execute(text(state)).all() == [("economy", "pending", 3, True)]
+        service.worker()
+        assert_whole(service, jobs)
+        with service.stores.database.read() as connection:
+            assert connection.execute(text(state)).all() == []
 
 
 def test_a_user_gets_from_a_file_to_its_thumbnail(real_service: Service, small: bytes, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def outcome(child: Child, image: bytes) -> int:
 @pytest.mark.timeout(400)
 def test_each_of_pillows_test_images_ends_well_or_with_a_reason(corpus, child, deaths):
     outcomes = Counter(outcome(child, image) for image in corpus.values())
-    print(f"{len(corpus)} images: {dict(outcomes)}, deaths of the child: {dict(Counter(deaths))}")  # noqa: T201 - quoted
+    print(f"{len(corpus)} images: {dict(outcomes)}, deaths of the child: {dict(Counter(deaths))}")
     assert len(corpus) > 1000
     assert outcomes[200] > 300
 
@@ -86,7 +86,7 @@ def test_each_damaged_image_ends_well_or_with_a_reason(corpus, child, deaths):
     chance = random.Random(SEED)
     known = [image for name, image in sorted(corpus.items()) if len(image) < 100_000 and readable(image)]
     outcomes = Counter(outcome(child, damaged(chance, known)) for _ in range(MUTATIONS))
-    print(f"{MUTATIONS} damaged images: {dict(outcomes)}, deaths of the child: {dict(Counter(deaths))}")  # noqa: T201 - quoted
+    print(f"{MUTATIONS} damaged images: {dict(outcomes)}, deaths of the child: {dict(Counter(deaths))}")
     assert outcomes[200]
     assert outcomes[422]
 
