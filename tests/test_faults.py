@@ -22,6 +22,8 @@ pytestmark = pytest.mark.timeout(400)
 OUTAGE_SECONDS = 20.0
 ANSWER_SECONDS = 5.0
 """Within this a caller is answered, whatever is down."""
+SLOW = {"output": "format=avif,size=1000x1000"}
+"""What keeps a worker busy for longer than it takes to post a burst."""
 SLACK = 2.0
 """Two cores run everything here: what is promised is printed, and a test fails at twice that."""
 
@@ -63,8 +65,8 @@ def posting(api: Program, image: bytes, callers: int = 4, pause: float = 0.5) ->
     print(f"{len(record.accepted)} accepted, {len(record.refused)} refused, slowest answer {record.slowest:.1f} s")
 
 
-def burst(service: Service, api: Program, image: bytes, jobs: int = 30) -> list[UUID]:
-    return [service.submit(api, image) for _ in range(jobs)]
+def burst(service: Service, api: Program, image: bytes, jobs: int = 30, **asked: str) -> list[UUID]:
+    return [service.submit(api, image, **asked) for _ in range(jobs)]
 
 
 def assert_refused_well(callers: Callers) -> None:
@@ -115,7 +117,7 @@ def test_while_the_queue_is_away_every_job_is_accepted_and_done_later(
 
 def test_a_wiped_queue_loses_nothing(servers: Servers, running: Service, small: bytes) -> None:
     api = running.api()
-    jobs = [running.submit(api, small, output="format=avif,size=1000x1000") for _ in range(40)]
+    jobs = burst(running, api, small, **SLOW)
     sqs = client("sqs", servers.elasticmq())
     for url in sqs.list_queues(QueueNamePrefix=running.settings["THUMBNAILER_QUEUE"].removeprefix("sqs://"))[
         "QueueUrls"
@@ -149,12 +151,12 @@ def test_a_database_that_is_restarted_costs_its_callers_nothing_once_it_is_back(
 
 
 @pytest.mark.parametrize("queue", ["sqs", "sql"])
-def test_a_killed_worker_loses_nothing(tmp_path: Path, real: dict[str, str], medium: bytes, queue: str) -> None:
+def test_a_killed_worker_loses_nothing(tmp_path: Path, real: dict[str, str], small: bytes, queue: str) -> None:
     chosen = {"sqs": real["THUMBNAILER_QUEUE"], "sql": "sql:"}[queue]
     with started(tmp_path, **(real | {"THUMBNAILER_QUEUE": chosen})) as service:
         service.housekeeper()
         api, doomed = service.api(), service.worker()
-        jobs = burst(service, api, medium)
+        jobs = burst(service, api, small, **SLOW)
         wait_until("it is at work", lambda: any(job.status is Status.PROCESSING for job in service.jobs()))
         doomed.kill()
         service.worker()
@@ -162,7 +164,7 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path, real: dict[str, str], med
 
 
 def test_a_worker_that_is_cut_off_from_the_database_loses_nothing(
-    tmp_path: Path, real: dict[str, str], medium: bytes
+    tmp_path: Path, real: dict[str, str], small: bytes
 ) -> None:
     address = urlsplit(real["THUMBNAILER_DATABASE"])
     proxy = Proxy((str(address.hostname), int(address.port or 5432)))
@@ -171,7 +173,7 @@ def test_a_worker_that_is_cut_off_from_the_database_loses_nothing(
         api = service.api()
         service.housekeeper()
         cut_off = service.worker(THUMBNAILER_DATABASE=through)
-        jobs = burst(service, api, medium, 60)
+        jobs = burst(service, api, small, **SLOW)
         wait_until("it is at work", lambda: any(job.status is Status.PROCESSING for job in service.jobs()))
         proxy.cut()
         wait_until("what it held is taken from it", lambda: any(job.deaths for job in service.jobs()))
