@@ -162,7 +162,10 @@ def test_what_a_killed_poll_had_taken_comes_back(queue: SqsQueue, prefix: str) -
 
 
 def test_a_queue_that_is_not_there_is_named(prefix: str) -> None:
-    with closing(SqsQueue(f"{prefix}x")) as queue, pytest.raises(QueueRefused, match=f"no queue {prefix}x-standard"):
+    with (
+        closing(SqsQueue(f"{prefix}x")) as queue,
+        pytest.raises(QueueUnavailable, match=f"no queue {prefix}x-standard"),
+    ):
         queue.check(["standard"])
 
 
@@ -170,7 +173,7 @@ def test_a_queue_that_was_made_anew_is_found_again(servers: Servers, queue: SqsQ
     sqs = client("sqs", servers.elasticmq())
     queue.check(ALL)
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=f"{prefix}-standard")["QueueUrl"])
-    with pytest.raises(QueueRefused, match="no queue"):
+    with pytest.raises(QueueUnavailable, match="no queue"):
         queue.check(ALL)
     sqs.create_queue(QueueName=f"{prefix}-standard")
     queue.check(ALL)

@@ -248,8 +248,9 @@ class SqsQueue:
         except ClientError as error:
             self._urls.pop(queue, None)
             code = error.response.get("Error", {}).get("Code", "no code")
-            if code in NO_QUEUE:
-                raise QueueRefused(f"there is no queue {name}") from None
+            if code in NO_QUEUE:  # it may come yet: ElasticMQ has none of its queues for a while after its start
+                where = masked(self._calls.meta.endpoint_url)
+                raise QueueUnavailable(f"there is no queue {name} at {where}: make it, or name others") from None
             kind = QueueRefused if code in REFUSALS else QueueUnavailable
             raise kind(f"the queue {name} refuses: {code}") from None
         except (NoCredentialsError, PartialCredentialsError, NoAuthTokenError) as error:
