@@ -22,6 +22,8 @@ from conftest import noise
 from containers import ROOT, Servers, client
 from service import Program, Service, wait_until
 
+from thumbnailer_api.config import ApiSettings
+from thumbnailer_storage.config import StorageSettings, load
 from thumbnailer_storage.jobs.model import Job, Output, Source, Status
 
 POLICIES = ROOT / "docs" / "aws"
@@ -160,6 +162,21 @@ def test_a_policy_keeps_to_its_own_prefix_and_queues() -> None:
                 # S3 lists the unfinished uploads of a whole bucket to the sweep, which aborts its own alone.
                 if grant.action != "s3:ListBucketMultipartUploads":
                     assert not grant.allows(Call(grant.action, resource, prefix)), (program, grant)
+
+
+def test_the_settings_in_the_docs_are_ours() -> None:
+    block = (ROOT / "docs/aws.md").read_text().split("```ini\n")[1].split("```")[0]
+    settings = dict(line.split("=", 1) for line in block.splitlines())
+    assert load(StorageSettings, settings).queue_limit == 0
+    assert load(ApiSettings, settings).auth == "keys"
+    assert not any("ENDPOINT" in name or "KEY" in name for name in settings)
+
+
+@pytest.mark.parametrize("file", sorted(POLICIES.glob("*.json")), ids=lambda file: file.stem)
+def test_every_file_is_a_policy_once_its_names_are_filled_in(file: Path) -> None:
+    names = ("BUCKET", "PREFIX", "REGION", "ACCOUNT", "QUEUE_PREFIX", "NAMESPACE", "SERVICE_ACCOUNT", "OIDC")
+    filled = string.Template(file.read_text()).substitute(dict.fromkeys(names, "name"))
+    assert json.loads(filled)["Version"] == "2012-10-17"
 
 
 class Recorded:
