@@ -19,7 +19,7 @@ from containers import Servers, client
 
 from thumbnailer_storage.errors import QueueRefused, QueueUnavailable, SettingError
 from thumbnailer_storage.queues import Depth, Queue
-from thumbnailer_storage.queues.sqs import LONGEST_WAIT, SqsQueue
+from thumbnailer_storage.queues.sqs import EMPTY_SECONDS, LONGEST_WAIT, SqsQueue
 
 ALL = ("express", "standard", "economy")
 HIDDEN = 30.0
@@ -124,6 +124,25 @@ def test_an_idle_receiver_gets_a_message_as_soon_as_it_is_sent(queue: SqsQueue) 
         queue.send("economy", [job])
         assert received() == [job]
         print(f"received {(time.monotonic() - began) * 1000:.0f} ms after it was sent")
+
+
+def test_a_busy_receiver_asks_an_urgent_queue_that_was_empty_again_a_moment_later(queue: SqsQueue) -> None:
+    asked: list[str] = []
+    count: Callable[..., None] = lambda params, **_: asked.append(params["QueueUrl"].rpartition("-")[2])  # noqa: E731
+    queue._calls.meta.events.register("provide-client-params.sqs.ReceiveMessage", count)
+    queue.send("standard", [uuid4() for _ in range(6)])
+
+    def receive() -> str:
+        (message,) = queue.receive(["express", "standard"], most=1, visibility=HIDDEN, wait=1)
+        return message.queue
+
+    began = time.monotonic()
+    assert [receive() for _ in range(3)] == ["standard"] * 3
+    if time.monotonic() - began < EMPTY_SECONDS:
+        assert asked == ["express", *["standard"] * 3]
+    queue.send("express", [uuid4()])
+    time.sleep(EMPTY_SECONDS)
+    assert receive() == "express"
 
 
 def test_what_other_polls_bring_when_nobody_waits_goes_back_at_once(queue: SqsQueue, prefix: str) -> None:
