@@ -252,6 +252,7 @@ def recorded(real_service: Service, servers: Servers, tmp_path: Path) -> Recorde
     return Recorded(real_service, servers, tmp_path)
 
 
+@pytest.mark.timeout(400)  # many steps, each quick, one after the other
 def test_the_policies_allow_what_the_programs_do_and_nothing_more(
     recorded: Recorded, small: bytes, slow: dict[str, object]
 ) -> None:
