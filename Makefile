@@ -29,12 +29,13 @@ images:  ## build the images of API, worker and MinIO (the last from its source:
 	done
 
 compose-demo: .venv/run .photos/ready images  ## the demo on PostgreSQL, MinIO and ElasticMQ, all in containers, which stay up
-	@docker compose up --detach --wait
+	@docker compose up --detach --wait || { echo "Ports are API_PORT, POSTGRES_PORT, MINIO_PORT, ELASTICMQ_PORT; docker compose logs says more."; exit 1; }
 	@THUMBNAILER_KEY=$$($(MAKE) --silent compose-key) $(BIN)/python client/demo/demo.py --url http://$$(docker compose port api 8080)
 	@echo "The service goes on at http://$$(docker compose port api 8080); make compose-key prints its key."
 	@echo "docker compose down stops it, docker compose down --volumes forgets its data too."
 
 compose-key:  ## print the first key of the service in containers
+	@docker compose exec -T api true 2>/dev/null || { echo "Nothing runs: docker compose up --detach --wait" >&2; exit 1; }
 	@docker compose run --rm --no-deps -T migrate cat /data/first-key
 
 test: check test-core test-stores test-k8s  ## run every test that this machine can run, and say what was left out

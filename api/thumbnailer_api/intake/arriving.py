@@ -58,7 +58,7 @@ class Arrival:
         refuse_what_is_not_there_yet(headers)
         refuse_a_coding(headers.get("Content-Encoding", "identity"))
         kind, options = parse_options_header(headers.get("Content-Type", ""))
-        refuse_by_length(headers.get("Content-Length"), most + (MAX_JOB_BYTES + MAX_BETWEEN) * is_form(kind))
+        refuse_by_length(headers.get("Content-Length"), most, (MAX_JOB_BYTES + MAX_BETWEEN) * is_form(kind))
         self._sent = what_is_sent(body, kind, options, query)
 
     def chunks(self) -> Iterator[bytes]:
@@ -102,8 +102,9 @@ def refuse_a_coding(coding: str) -> None:
         raise WrongContentType(f"Content-Encoding {shown(coding)} is not read here: send the image as it is.")
 
 
-def refuse_by_length(length: str | None, most: int) -> None:
-    if length is not None and int(length) > most:
+def refuse_by_length(length: str | None, most: int, beside: int) -> None:
+    """Refuse a body that cannot but hold an image of more than `most` bytes, with `beside` bytes of other things."""
+    if length is not None and int(length) > most + beside:
         raise too_large(most)
     if length == "0":
         raise NoImage(f"There is no body: {BOTH_WAYS}.")

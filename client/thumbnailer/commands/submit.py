@@ -33,7 +33,12 @@ from thumbnailer.terminal import complain
     help="A picture to make, such as format=webp,size=200x200 (also: fit, quality, background, enlarge). Repeatable.",
 )
 @click.option("--priority", type=click.Choice(options.PRIORITIES), help="How urgent it is.")
-@click.option("--class", "job_class", metavar="NAME", help="Ask for a kind of machine that the service has.")
+@click.option(
+    "--class",
+    "job_class",
+    metavar="NAME",
+    help="A kind of machine (this release has none).",
+)
 @click.option(
     "--metadata",
     multiple=True,

@@ -54,6 +54,7 @@ class Database:
 
     def __init__(self, url: str, connections: int = CONNECTIONS) -> None:
         self.embedded = make_url(url).get_backend_name() == "sqlite"
+        self.address = make_url(url).render_as_string(hide_password=True)
         self._deadlines = None if self.embedded else Deadlines()
         self._engine = make_engine(url, connections, self._deadlines)
         self._mine = threading.local()
@@ -218,8 +219,9 @@ def errors_in_our_terms() -> Iterator[None]:
         raise
     except (exc.DBAPIError, exc.TimeoutError) as error:
         said = reason(error)
-        kind = DatabaseRefused if any(refusal in said for refusal in REFUSALS) else DatabaseUnavailable
-        raise kind(f"the database does not answer: {said}") from error
+        if any(refusal in said for refusal in REFUSALS):
+            raise DatabaseRefused(f"the database refuses us: {said}: check the address, and PGPASSWORD") from error
+        raise DatabaseUnavailable(f"the database does not answer: {said}") from error
 
 
 def reason(error: Exception) -> str:

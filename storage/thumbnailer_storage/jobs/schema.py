@@ -53,7 +53,7 @@ def check(database: Database) -> None:
         needed = None if found in (*REVISIONS, None) else connection.execute(NEEDED).scalar()
     if found is None or found in REVISIONS:
         raise SchemaTooOld(
-            f"the database's tables are at {found or 'nothing'}, {REVISIONS[-1]} is needed: "
+            f"the tables of {database.address} are at {found or 'nothing'}, {REVISIONS[-1]} is needed: "
             "run `thumbnailer-api migrate`"
         )
     if needed is not None and needed not in REVISIONS:
