@@ -8,8 +8,8 @@ import time
 import httpx
 import pytest
 
-from thumbnailer_api import health
 from thumbnailer_api.server import reader
+from thumbnailer_storage import health
 
 MIB = 1024 * 1024
 
