@@ -106,7 +106,7 @@ class Servers:
         given = self._settings["postgres"]
         address = f"{given['POSTGRES_USER']}:{given['POSTGRES_PASSWORD']}@127.0.0.1:{self.ports['postgres']}"
         with psycopg.connect(f"postgresql://{address}/{given['POSTGRES_DB']}", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'")
         yield f"postgresql+psycopg://{address}/{name}"
         with psycopg.connect(f"postgresql://{address}/{given['POSTGRES_DB']}", autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

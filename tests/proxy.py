@@ -40,7 +40,11 @@ class Proxy:
         with suppress(OSError):  # closed
             while True:
                 caller, _ = self._listener.accept()
-                server = socket.create_connection(self._to)
+                try:
+                    server = socket.create_connection(self._to)
+                except OSError:  # nobody is there just now
+                    caller.close()
+                    continue
                 self._sockets |= {caller, server}
                 threading.Thread(target=self._pass_on, args=(caller, server), daemon=True).start()
 

@@ -9,8 +9,9 @@ import pytest
 from service import BIN
 
 from thumbnailer_api.config import ApiSettings
-from thumbnailer_storage.config import EVERY_NAME, StorageSettings, load
+from thumbnailer_storage.config import EVERY_NAME, StorageSettings, load, masked
 from thumbnailer_storage.errors import SettingError
+from thumbnailer_storage.opening import open_database
 from thumbnailer_worker.config import WorkerSettings
 
 
@@ -102,3 +103,24 @@ def test_a_data_folder_on_a_network_file_system_is_refused(monkeypatch: pytest.M
     monkeypatch.setattr(opening, "file_system", lambda _: "nfs4")
     with pytest.raises(SettingError, match="network file system"):
         opening.open_stores(StorageSettings(data=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql+psycopg://u:secret@h/d", "postgresql+psycopg://u:***@h/d"),
+        ("postgresql+psycopg://u:sec@ret@h/d", "postgresql+psycopg://u:***@h/d"),
+        ("postgresql+psycopg:u:secret@h/d", "postgresql+psycopg:u:***@h/d"),
+        ("postgresql+psycopg://h/d?user=u&password=secret&a=b", "postgresql+psycopg://h/d?user=u&password=***&a=b"),
+        ('no answer from "http://u:secret@h:9000/"', 'no answer from "http://u:***@h:9000/"'),
+        ("postgresql+psycopg://u@h:5432/d", "postgresql+psycopg://u@h:5432/d"),
+    ],
+)
+def test_no_part_of_a_password_is_shown_however_it_is_written(address: str, shown: str) -> None:
+    assert masked(address) == shown
+
+
+@pytest.mark.parametrize("address", ["postgresql+psycopg://h:54a/d", "postgresql+psycopg://[::1/d"])
+def test_an_address_that_is_none_is_a_wrong_setting(address: str) -> None:
+    with pytest.raises(SettingError, match=r"THUMBNAILER_DATABASE is .*no address"):
+        open_database(StorageSettings(database=address))

@@ -107,7 +107,9 @@ def create_once(store: KeyStore, new: NewKey, file: Path) -> None:
 
 def kept_in(file: Path) -> str:
     """The key that the file holds, or a new one once it is safe there."""
-    held = file.read_text().strip() if file.exists() else ""
+    if file.exists() and not file.is_file():
+        raise click.UsageError(f"{file} is no plain file: name another one.")
+    held = file.read_bytes().decode(errors="replace").strip() if file.exists() else ""
     return held or written_to(file)
 
 

@@ -32,6 +32,7 @@ class Door:
         self.room = self.granted = 0
         self._lock = Lock()
         self._failed = False
+        self.failed_at = 0.0
         self._next = 0.0
 
     def answers(self) -> bool:
@@ -46,6 +47,8 @@ class Door:
         with self._lock:
             self._failed = failed
             self._next = time.monotonic() + PAUSE_SECONDS
+            if failed:
+                self.failed_at = time.monotonic()
 
 
 class Sender:
@@ -76,13 +79,23 @@ class Sender:
         limit = self._stores.settings.queue_limit
         if not limit:
             return True
+        began = time.monotonic()
         with door.look:
+            if door.failed_at > began:  # for another caller, while this one waited
+                raise QueueUnavailable(f"the queue {queue} failed a moment ago")
             used_up = door.room == 0 < door.granted
             if used_up or time.monotonic() - door.looked > LOOK_SECONDS:
                 door.looked, door.room, door.granted = time.monotonic(), 0, 0
                 if not self._stores.upkeep.has_unsent(queue, older=BACKLOG_SECONDS):
-                    door.room = door.granted = room(self._stores, queue, most=limit)
+                    door.room = door.granted = self._room(door, queue, limit)
             if door.room == 0:
                 return False
             door.room -= 1
             return True
+
+    def _room(self, door: Door, queue: str, limit: int) -> int:
+        try:
+            return room(self._stores, queue, most=limit)
+        except QueueUnavailable:
+            door.tried(failed=True)  # before the next caller gets its turn
+            raise

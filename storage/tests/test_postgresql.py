@@ -82,6 +82,19 @@ def test_a_statement_that_takes_too_long_is_ended_by_the_server(database: Databa
         connection.execute(text("SELECT pg_sleep(30)"))
 
 
+def test_a_role_that_lacks_a_right_is_refused_and_costs_no_job_anything(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE t (n int)"))
+
+    def look() -> None:
+        with database.read() as connection:
+            connection.execute(text("SET LOCAL ROLE pg_monitor"))
+            connection.execute(text("SELECT * FROM t"))
+
+    with pytest.raises(DatabaseRefused, match="permission denied"):
+        look()
+
+
 def test_several_reads_of_one_transaction_see_one_state(database: Database) -> None:
     with database.write() as connection:
         connection.execute(text("CREATE TABLE t (n int)"))

@@ -83,8 +83,10 @@ def describe(error: ValidationError, values: Mapping[str, str]) -> str:
 
 
 def masked(value: str) -> str:
-    """The value without the password that an address may hold."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value)
+    """The value without the password that an address may hold, also one that is mistyped."""
+    value = re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", value)
+    value = re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", value)
+    return re.sub(r"^([^:]*:(?://)?[^:/@]*):.*@", r"\1:***@", value)
 
 
 @contextmanager
@@ -104,9 +106,9 @@ MAX_UPLOAD_BYTES = Field(50 << 20, ge=1, description="The largest image that is 
 
 
 DATABASES = re.compile(r"postgresql\+psycopg://|sqlite:///")
-OBJECTS = re.compile(r"s3://[a-z0-9][a-z0-9.-]{2,62}(/[A-Za-z0-9._/-]*)?$|file:///")
+OBJECTS = re.compile(r"s3://[a-z0-9][a-z0-9.-]{2,62}(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?\Z|file:///")
 """A bucket is named as S3 names them; a prefix holds what needs no escape in a path."""
-QUEUES = re.compile(r"sqs://[A-Za-z0-9_-]{1,40}$|sql:$")
+QUEUES = re.compile(r"sqs://[A-Za-z0-9_-]{1,40}\Z|sql:\Z")
 """SQS allows 80 characters for the whole name; a queue's own part takes up to 40."""
 
 

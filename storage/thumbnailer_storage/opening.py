@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from thumbnailer_storage.config import PREFIX, StorageSettings
+from thumbnailer_storage.config import PREFIX, StorageSettings, masked
 from thumbnailer_storage.errors import ForeignStore, ObjectExists, ObjectMissing, ObjectsUnavailable, SettingError
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.keys import KeyStore
@@ -83,7 +83,11 @@ def open_stores(settings: StorageSettings) -> Stores:
 def open_database(settings: StorageSettings) -> Database:
     if settings.database_url.startswith("sqlite:///"):
         make_local(Path(settings.database_url.removeprefix("sqlite:///")), "DATABASE" if settings.database else "DATA")
-    return Database(settings.database_url, connections=settings.database_connections)
+    try:
+        return Database(settings.database_url, connections=settings.database_connections)
+    except ValueError as error:
+        shown = masked(settings.database_url)
+        raise SettingError(f"{PREFIX}DATABASE is {shown!r}: it is no address of a database") from error
 
 
 def open_objects(settings: StorageSettings) -> Objects:

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from PIL import Image
@@ -21,7 +22,7 @@ from thumbnailer_worker import shutdown
 from thumbnailer_worker.config import WorkerSettings
 from thumbnailer_worker.errors import ScratchGone
 from thumbnailer_worker.handling import Handler
-from thumbnailer_worker.main import Worker
+from thumbnailer_worker.main import IDLE_SECONDS, Worker
 
 LIMIT = 30.0
 
@@ -96,6 +97,17 @@ def test_a_job_with_a_death_runs_alone_in_its_worker(
     wait_until_final(stores, jobs)
     assert beside[suspect.id] == 1
     assert max(beside.values()) == 3
+
+
+def test_messages_that_need_no_work_hold_up_nobody(stores: Stores, worker: Worker) -> None:
+    stores.queue.send("standard", [uuid4() for _ in range(400)])
+    job = submitted(stores)
+    sent(stores, job)
+    worker.prepare()
+    began = time.monotonic()
+    worker.loop.start()
+    wait_until_final(stores, [job])
+    assert time.monotonic() - began < 400 / len(worker.slots) * IDLE_SECONDS / 2
 
 
 def test_health_turns_bad_when_the_loop_stalls(stores: Stores, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import structlog
 
 from thumbnailer_storage.errors import (
     ForeignStore,
+    ObjectExists,
     ObjectMissing,
     QueueUnavailable,
     StoreUnavailable,
@@ -91,6 +92,8 @@ class Handler:
             return job.fail(422, KILLED_TWICE)
         except ObjectMissing:
             return self._missing(hold)
+        except ObjectExists:  # of this attempt's number: the database is older than its objects; the next has its own
+            return job.release("a result of that name is there already", delay=0.0)
         except (StoreUnavailable, ChildNotStarted, ScratchFull, OSError) as error:
             return self._in_trouble(hold, error)
         except Ended:

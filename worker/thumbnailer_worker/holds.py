@@ -115,7 +115,7 @@ class Heartbeat:
     @property
     def healthy(self) -> bool:
         """Whether it comes round, once it was started."""
-        if self._threads[0].ident is None:
+        if self._threads[-1].ident is None:
             return True
         return all(thread.is_alive() for thread in self._threads) and time.monotonic() - self._beat < STALLED_SECONDS
 

@@ -115,7 +115,7 @@ class Worker:
             return []
         for hold in taken:
             self.holds.add(hold)
-        if not taken:
+        if not taken and self.taker.idle:
             self.stopping.wait(max(0.0, began + IDLE_SECONDS - time.monotonic()))
         return taken
 

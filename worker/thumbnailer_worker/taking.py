@@ -48,7 +48,8 @@ class Taker:
         self._lease = lease
         self._stopping = stopping
         self._patience = Patience(lease)
-        self._idle = True
+        self.idle = True
+        """Whether the last look at the queues brought nothing, not even a message that needs no work."""
         self._unsure: list[Message] = []
         """Their claims may have been committed: the reply was lost, and so was the answer when we asked."""
 
@@ -58,11 +59,11 @@ class Taker:
         try:
             if self._unsure:
                 return self._claimed_unseen()
-            if self._idle and self._stores.queue.quiet(self.queues):
+            if self.idle and self._stores.queue.quiet(self.queues):
                 return []
             with self._stores.together():
                 messages = self._receive(most)
-                self._idle = not messages
+                self.idle = not messages
                 self._claim_all(messages, holds)
         except OutcomeUnknown:
             self._patience.trouble()

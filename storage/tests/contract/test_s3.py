@@ -123,6 +123,14 @@ def test_only_stale_uploads_below_the_prefix_are_aborted(s3: S3Objects) -> None:
     assert left["Key"] == "others/uploads/c"
 
 
+def test_without_a_prefix_somebody_elses_unfinished_uploads_are_left_alone(s3: S3Objects) -> None:
+    for key in ("somebody/else.tar", "uploads/ours"):
+        s3._s3.create_multipart_upload(Bucket=s3._bucket, Key=key)
+    assert S3Objects(s3._bucket).clear_unfinished(older=-1) == 1
+    (left,) = s3._s3.list_multipart_uploads(Bucket=s3._bucket)["Uploads"]
+    assert left["Key"] == "somebody/else.tar"
+
+
 def test_two_prefixes_in_a_bucket_never_see_each_other(s3: S3Objects) -> None:
     others = [S3Objects(s3._bucket, prefix) for prefix in ("pictures2", "pic", "pictures/deeper", "")]
     s3.put("uploads/a", [b"ours"])

@@ -41,20 +41,25 @@ REFUSALS = (
     "no pg_hba.conf entry",
     "does not exist",
     "permission denied",
+    "invalid connection option",
 )
-"""What the server says to those whom it will not have; libpq gives no code with a connection that failed."""
+"""What is said to those whom the server will not have; libpq gives no code with a connection that failed."""
 
 
 class Database:
     """One database, for all threads of a process.
 
     `write` and `read` give a connection within a transaction. Within `together`, the thread's transactions are one:
-    they commit at its end, or not at all.
+    they commit at its end, or not at all. Raises ValueError where the address is none.
     """
 
     def __init__(self, url: str, connections: int = CONNECTIONS) -> None:
-        self.embedded = make_url(url).get_backend_name() == "sqlite"
-        self.address = make_url(url).render_as_string(hide_password=True)
+        try:
+            address = make_url(url)
+        except exc.ArgumentError as error:
+            raise ValueError(str(error)) from None
+        self.embedded = address.get_backend_name() == "sqlite"
+        self.address = address.render_as_string(hide_password=True)
         self._deadlines = None if self.embedded else Deadlines()
         self._engine = make_engine(url, connections, self._deadlines)
         self._mine = threading.local()
@@ -161,6 +166,7 @@ def make_engine(url: str, connections: int, deadlines: Deadlines | None) -> Engi
         max_overflow=0,
         pool_timeout=BUSY_SECONDS if deadlines is None else POOL_SECONDS,
         pool_use_lifo=True,
+        hide_parameters=True,  # they are callers' own words, and a key's hash: nothing for a traceback
         connect_args={} if deadlines is None else POSTGRESQL,
     )
     if deadlines is None:
@@ -215,12 +221,14 @@ def errors_in_our_terms() -> Iterator[None]:
     """What the database cannot do just now is DatabaseUnavailable; a mistake in our own SQL stays what it is."""
     try:
         yield
-    except (exc.ProgrammingError, exc.IntegrityError, exc.DataError):
+    except (exc.IntegrityError, exc.DataError):
         raise
     except (exc.DBAPIError, exc.TimeoutError) as error:
         said = reason(error)
         if any(refusal in said for refusal in REFUSALS):
             raise DatabaseRefused(f"the database refuses us: {said}: check the address, and PGPASSWORD") from error
+        if isinstance(error, exc.ProgrammingError):
+            raise
         raise DatabaseUnavailable(f"the database does not answer: {said}") from error
 
 

@@ -48,6 +48,8 @@ CONFIG = Config(
     tcp_keepalive=True,
     signature_version="s3v4",  # botocore still presigns with the one before, which only AWS knows
 )
+FOLDERS = ("uploads", "results", "check")
+"""Where we put what is long, or may be: all else in a bucket that is shared is somebody else's."""
 PART = 5 << 20
 """The least that S3 takes as a part that is not the last."""
 MOST_DELETED = 1000
@@ -142,11 +144,12 @@ class S3Objects:
     def clear_unfinished(self, older: float) -> int:
         before = datetime.now(UTC) - timedelta(seconds=older)
         aborted = 0
+        ours = tuple(f"{self._before}{folder}/" for folder in FOLDERS)
         with self._trouble_in_our_terms():
             pages = self._s3.get_paginator("list_multipart_uploads")
             for page in pages.paginate(Bucket=self._bucket):  # MinIO takes a prefix for the name of one object
                 for upload in page.get("Uploads", ()):
-                    if upload["Key"].startswith(self._before) and upload["Initiated"] < before:
+                    if upload["Key"].startswith(ours) and upload["Initiated"] < before:
                         self._abort(upload["Key"], upload["UploadId"])
                         aborted += 1
         return aborted
