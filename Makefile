@@ -63,7 +63,8 @@ format: .venv/dev  ## put the code into shape
 
 benchmark: .venv/dev .photos/ready  ## measure the pipeline beside plain Pillow, and jobs end to end (minutes)
 	$(BIN)/python benchmarks/pipeline.py
-	PYTHONPATH=tests $(BIN)/python benchmarks/end_to_end.py
+	PYTHONPATH=tests $(BIN)/python benchmarks/end_to_end.py --megapixels 1 --workers 1 2 4
+	@! docker info >/dev/null 2>&1 || PYTHONPATH=tests $(BIN)/python benchmarks/end_to_end.py --megapixels 1 --workers 1 2 4 --stores containers
 
 lock: .venv/dev  ## renew the hash-locked requirements from the .in files
 	for name in run dev; do \
