@@ -163,6 +163,7 @@ def test_6_an_object_store_that_is_away_costs_no_job(service: Service, small: by
     assert {job.deaths for job in service.jobs()} == {0}
 
 
+@pytest.mark.timeout(400)  # on a busy machine a child is killed before it has started, again and again
 def test_6_a_child_killed_at_random_instants_harms_no_other_job(service: Service, medium: bytes) -> None:
     api = service.api()
     jobs = {service.submit(api, medium) for _ in range(150)}
