@@ -85,7 +85,7 @@ def test_nothing_secret_is_in_the_history_or_the_environment_of_an_image(image: 
 def test_an_image_holds_no_compiler_no_cache_of_pip_and_nothing_of_the_repository_but_its_packages(image: str) -> None:
     look = """
         for tool in gcc cc g++ make uv; do command -v $tool; done
-        ls -d /opt/thumbnailer/bin/pip* /opt/builder /opt/wheels /opt/packages /src /root/.cache 2> /dev/null
+        ls -d /opt/thumbnailer/bin/pip* /opt/builder /opt/wheels /opt/packages /src ~root/.cache 2> /dev/null
         ls -A /var/lib/apt/lists /home
         find / -xdev -name .git -o -name compose.yaml -o -name '*.env' -o -path '*/thumbnailer_*/tests' 2> /dev/null
         true
