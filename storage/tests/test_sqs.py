@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 import pytest
 from containers import Servers, client
 
-from thumbnailer_storage.errors import QueueRefused, QueueUnavailable, SettingError
+from thumbnailer_storage.errors import QueueMissing, QueueRefused, QueueUnavailable, SettingError
 from thumbnailer_storage.queues import Depth, Queue
 from thumbnailer_storage.queues.sqs import EMPTY_SECONDS, LONGEST_WAIT, SqsQueue
 
@@ -183,7 +183,7 @@ def test_what_a_killed_poll_had_taken_comes_back(queue: SqsQueue, prefix: str) -
 def test_a_queue_that_is_not_there_is_named(prefix: str) -> None:
     with (
         closing(SqsQueue(f"{prefix}x")) as queue,
-        pytest.raises(QueueUnavailable, match=f"no queue {prefix}x-standard"),
+        pytest.raises(QueueMissing, match=f"no queue {prefix}x-standard"),
     ):
         queue.check(["standard"])
 
@@ -192,7 +192,7 @@ def test_a_queue_that_was_made_anew_is_found_again(servers: Servers, queue: SqsQ
     sqs = client("sqs", servers.elasticmq())
     queue.check(ALL)
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=f"{prefix}-standard")["QueueUrl"])
-    with pytest.raises(QueueUnavailable, match="no queue"):
+    with pytest.raises(QueueMissing, match="no queue"):
         queue.check(ALL)
     sqs.create_queue(QueueName=f"{prefix}-standard")
     queue.check(ALL)

@@ -8,7 +8,8 @@ StorageError
 │   ├── ObjectsUnavailable
 │   │   └── ObjectsRefused    likewise
 │   └── QueueUnavailable
-│       └── QueueRefused      likewise
+│       ├── QueueRefused      likewise
+│       └── QueueMissing      there is no such queue, or not yet
 ├── JobNotFound
 ├── TransitionRefused         the job is in a state that this change may not start from
 ├── ObjectMissing
@@ -63,7 +64,11 @@ class QueueUnavailable(StoreUnavailable):
 
 
 class QueueRefused(QueueUnavailable):
-    """The queue answers and will not have us: a wrong key, no such queue."""
+    """The queue answers and will not have us: a wrong key."""
+
+
+class QueueMissing(QueueUnavailable):
+    """There is no such queue, or not yet; others of the same server may be there."""
 
 
 class JobNotFound(StorageError):

@@ -18,7 +18,7 @@ from thumbnailer_api.housekeeping.observe import Observe
 from thumbnailer_api.housekeeping.resend import Resend
 from thumbnailer_api.sending import Sender
 from thumbnailer_storage.config import StorageSettings
-from thumbnailer_storage.errors import DatabaseUnavailable, QueueRefused, QueueUnavailable
+from thumbnailer_storage.errors import DatabaseUnavailable, QueueMissing, QueueRefused, QueueUnavailable
 from thumbnailer_storage.jobs import schema
 from thumbnailer_storage.jobs.model import Job, Source
 from thumbnailer_storage.opening import Stores, open_stores
@@ -188,17 +188,18 @@ def test_jobs_of_a_queue_that_was_down_are_sent_in_order_without_growing_pauses(
     assert drained(stores, 9) == jobs
 
 
-def test_a_queue_that_is_not_there_holds_up_no_other(stores: Stores) -> None:
+@pytest.mark.parametrize("wrong", [QueueMissing, QueueRefused])
+def test_a_queue_that_is_not_there_holds_up_no_other(stores: Stores, wrong: type[QueueUnavailable]) -> None:
     class WithoutA(SqlQueue):
         def send(self, queue: str, jobs: Sequence[UUID], *, delay: float = 0.0) -> None:  # type: ignore[override]
             if queue == "a":
-                raise QueueRefused("there is no queue a")
+                raise wrong("there is no queue a")
             super().send(queue, jobs, delay=delay)
 
     some = replace(stores, queue=WithoutA(stores.database))
     added(stores, "a")
     job = added(stores)
-    with pytest.raises(QueueRefused, match="no queue a"):
+    with pytest.raises(wrong, match="no queue a"):
         Resend(some, 60, Feed(some))()
     assert drained(stores, 9) == [job.id]
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 
 from thumbnailer_api.room import room
-from thumbnailer_storage.errors import QueueRefused, QueueUnavailable
+from thumbnailer_storage.errors import QueueMissing, QueueRefused, QueueUnavailable
 from thumbnailer_storage.opening import Stores
 
 FEED_SECONDS = 0.25
@@ -92,7 +92,7 @@ def for_each_queue(stores: Stores, do: Callable[[str], int]) -> int:
     for queue in stores.upkeep.queues():
         try:
             done += do(queue)
-        except QueueRefused as error:
+        except (QueueMissing, QueueRefused) as error:
             trouble = error
     if trouble is not None:
         raise trouble

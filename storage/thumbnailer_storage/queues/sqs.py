@@ -23,7 +23,7 @@ from botocore.parsers import ResponseParserError
 
 from thumbnailer_storage.aws import client
 from thumbnailer_storage.config import masked
-from thumbnailer_storage.errors import QueueRefused, QueueUnavailable, SettingError
+from thumbnailer_storage.errors import QueueMissing, QueueRefused, QueueUnavailable, SettingError
 from thumbnailer_storage.queues import Depth, Message
 from thumbnailer_storage.queues.polls import Polls
 
@@ -260,7 +260,7 @@ class SqsQueue:
             code = error.response.get("Error", {}).get("Code", "no code")
             if code in NO_QUEUE:  # it may come yet: ElasticMQ has none of its queues for a while after its start
                 where = masked(self._calls.meta.endpoint_url)
-                raise QueueUnavailable(f"there is no queue {name} at {where}: make it, or name others") from None
+                raise QueueMissing(f"there is no queue {name} at {where}: make it, or name others") from None
             kind = QueueRefused if code in REFUSALS else QueueUnavailable
             raise kind(f"the queue {name} refuses: {code}") from None
         except (NoCredentialsError, PartialCredentialsError, NoAuthTokenError) as error:
