@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from uuid import uuid4
 import boto3
 import psycopg
 import pytest
+from service import free_ports
 
 from thumbnailer_storage.jobs.model import Priority
 
@@ -195,11 +195,3 @@ def client(service: str, access: Mapping[str, str]) -> Any:
         aws_secret_access_key=access["AWS_SECRET_ACCESS_KEY"],
         region_name=access["AWS_REGION"],
     )
-
-
-def free_ports(count: int) -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports

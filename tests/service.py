@@ -33,11 +33,13 @@ def wait_until(what: str, holds: Callable[[], object], seconds: float = PATIENCE
         time.sleep(0.05)
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody listens on now, each another."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports: list[int] = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
 
 
 @dataclass
@@ -105,7 +107,7 @@ class Service:
         return {**ours, **self.settings, **more}
 
     def start(self, name: str, *command: object, port: str, **more: str) -> Program:
-        number, health = free_port(), free_port()
+        number, health = free_ports(2)
         log = self.folder / f"{name}-{len(self.programs)}.log"
         environment = self.environment(**{"THUMBNAILER_PORT": str(number), port: str(health)}, **more)
         with log.open("wb") as file:

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from containers import BUILD_PATIENCE, ROOT, find_engine, free_ports
-from service import BIN, free_port, wait_until
+from containers import BUILD_PATIENCE, ROOT, find_engine
+from service import BIN, free_ports, wait_until
 
 pytestmark = [pytest.mark.stores, pytest.mark.timeout(600)]
 
@@ -201,7 +201,8 @@ def test_api_and_worker_run_from_the_shell_on_the_stores_of_the_containers(
     project: Project, small: bytes, tmp_path: Path
 ) -> None:
     project.compose("stop", *PROGRAMS)
-    ports = {f"THUMBNAILER_{name}PORT": str(free_port()) for name in ("", "API_HEALTH_", "WORKER_HEALTH_")}
+    names = [f"THUMBNAILER_{name}PORT" for name in ("", "API_HEALTH_", "WORKER_HEALTH_")]
+    ports = dict(zip(names, map(str, free_ports(len(names))), strict=True))
     environment = {**project.environment, **ports, "PATH": f"{BIN}:{os.environ['PATH']}"}
     url = f"http://127.0.0.1:{ports['THUMBNAILER_PORT']}"
     shell = f"""
