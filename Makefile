@@ -8,9 +8,13 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upg
   --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 # A folder of your own photos, for demo and benchmark.
 export PHOTOS
+# What the chart asks for where it is told no other tag.
+VERSION := $(shell sed -n 's/^appVersion: *//p' charts/thumbnailer/Chart.yaml)
+IMAGES := api worker minio
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run images compose-demo compose-key test test-core test-stores test-k8s check format benchmark lock clean
+.PHONY: help demo run images push compose-demo compose-key k8s-up k8s-down watch \
+  test test-core test-stores test-chart test-k8s check format benchmark lock clean
 
 help:  ## show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,11 +26,28 @@ run: .venv/run  ## keep API, worker and housekeeper in the foreground on port 80
 	@$(BIN)/python client/demo/run.py
 
 images:  ## build the images of API, worker and MinIO (the last from its source: minutes, the first time)
-	@for name in api worker minio; do \
-	  docker build --file images/$$name/Dockerfile --tag thumbnailer-$$name:dev \
+	@for name in $(IMAGES); do \
+	  docker build --file images/$$name/Dockerfile --tag thumbnailer-$$name:dev --tag thumbnailer-$$name:$(VERSION) \
 	    --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null)" \
 	    --build-arg CREATED="$$(git log -1 --format=%cI 2>/dev/null)" . || exit 1; \
 	done
+
+push: images  ## build the images and push them: make push REGISTRY=registry.example.com/you
+	@test -n "$(REGISTRY)" || { echo "Say where to: make push REGISTRY=registry.example.com/you" >&2; exit 2; }
+	@for name in $(IMAGES); do \
+	  docker tag thumbnailer-$$name:$(VERSION) $(REGISTRY)/thumbnailer-$$name:$(VERSION) || exit 1; \
+	  docker push $(REGISTRY)/thumbnailer-$$name:$(VERSION) || exit 1; \
+	done
+	@echo "Now: helm install thumbnailer charts/thumbnailer --set registry=$(REGISTRY)"
+
+k8s-up: .venv/dev images  ## make a kind cluster with KEDA and our images in it, for helm install (two minutes)
+	@$(BIN)/python k8s-tests/cluster.py up
+
+k8s-down: .venv/dev  ## remove that cluster
+	@$(BIN)/python k8s-tests/cluster.py down
+
+watch: .venv/run  ## draw queue depth beside replicas while it happens: THUMBNAILER_URL, THUMBNAILER_KEY, kubectl's context
+	@$(BIN)/python client/demo/watch.py $(WATCH)
 
 compose-demo: .venv/run .photos/ready images  ## the demo on PostgreSQL, MinIO and ElasticMQ, all in containers, which stay up
 	@docker compose up --detach --wait || { echo "Ports are API_PORT, POSTGRES_PORT, MINIO_PORT, ELASTICMQ_PORT; docker compose logs says more."; exit 1; }
@@ -38,17 +59,21 @@ compose-key:  ## print the first key of the service in containers
 	@docker compose exec -T api true 2>/dev/null || { echo "Nothing runs: docker compose up --detach --wait" >&2; exit 1; }
 	@docker compose run --rm --no-deps -T migrate cat /data/first-key
 
-test: check test-core test-stores test-k8s  ## run every test that this machine can run, and say what was left out
+test: check test-core test-chart test-stores test-k8s  ## run every test that this machine can run, and say what was left out
 
 test-core: .venv/dev .cache/pillow-images/ready  ## the tests that need no container
-	$(PYTEST) -m "not stores and not k8s"
+	$(PYTEST) -m "not stores and not k8s and not chart"
 
 test-stores: .venv/dev  ## the tests on real stores in containers; builds the images first
 	@! docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory images
 	$(PYTEST) -m "stores and not k8s"
 
+test-chart: .venv/dev .cache/tools/ready  ## the tests of chart, alerts, skaffold.yaml and workflows, without a cluster
+	PATH="$(CURDIR)/.cache/tools:$$PATH" $(PYTEST) -m chart
+
 test-k8s: .venv/dev  ## the tests on a kind cluster
-	@echo "test-k8s: left out: there is no chart yet"
+	@! docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory images
+	$(PYTEST) -m k8s -n 3 --dist loadfile k8s-tests
 
 check: .venv/dev  ## lint, formatting, types, and who may import whom
 	$(BIN)/ruff check .
