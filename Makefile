@@ -40,7 +40,7 @@ push: images  ## build the images and push them: make push REGISTRY=registry.exa
 	done
 	@echo "Now: helm install thumbnailer charts/thumbnailer --set registry=$(REGISTRY)"
 
-k8s-up: .venv/dev images  ## make a kind cluster with KEDA and our images in it, for helm install (two minutes)
+k8s-up: .venv/dev .photos/ready images  ## make a kind cluster with KEDA and our images in it, for helm install (two minutes)
 	@$(BIN)/python k8s-tests/cluster.py up
 
 k8s-down: .venv/dev  ## remove that cluster
