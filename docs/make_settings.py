@@ -54,7 +54,7 @@ def table() -> str:
 
 def shown(default: Any) -> str:
     """A default as one would write it into the environment."""
-    if default in (None, "", False):
+    if default in (None, "", False, ()):
         return ""
     if isinstance(default, tuple):
         return f"`{','.join(default)}`"

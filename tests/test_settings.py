@@ -97,6 +97,28 @@ def test_a_list_of_queues_that_holds_no_names_is_refused(names: str) -> None:
         load(WorkerSettings, {"THUMBNAILER_QUEUES": names})
 
 
+def test_a_class_has_a_queue_beside_those_of_the_priorities() -> None:
+    settings = load(StorageSettings, {"THUMBNAILER_CLASSES": "gpu, big-memory"})
+    assert settings.queues == ("express", "standard", "economy", "gpu", "big-memory")
+    assert load(StorageSettings, {"THUMBNAILER_CLASSES": ""}).queues == ("express", "standard", "economy")
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ("gpu,express", "express is the queue of a priority"),
+        ("gpu,gpu", "name each once"),
+        ("GPU", "small letters"),
+        ("-gpu", "small letters"),
+        ("big memory!", "small letters"),
+        ("x" * 41, "up to 40"),
+    ],
+)
+def test_a_class_that_could_not_be_a_queue_is_refused(names: str, says: str) -> None:
+    with pytest.raises(SettingError, match=f"THUMBNAILER_CLASSES is '{names}': .*{says}"):
+        load(StorageSettings, {"THUMBNAILER_CLASSES": names})
+
+
 def test_a_data_folder_on_a_network_file_system_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from thumbnailer_storage import opening
 

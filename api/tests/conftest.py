@@ -104,8 +104,8 @@ class Service:
 
 
 @contextmanager
-def started(folder: Path, objects: str = "", **settings: Any) -> Iterator[Service]:
-    stores = open_stores(StorageSettings(data=folder, objects=objects))
+def started(folder: Path, objects: str = "", classes: tuple[str, ...] = (), **settings: Any) -> Iterator[Service]:
+    stores = open_stores(StorageSettings(data=folder, objects=objects, classes=classes))
     migrate(stores.database)
     given = {"port": 0, "api_health_port": 0, "threads": 8, "grace_seconds": 5, **settings}
     api = Api(ApiSettings(**given), stores)

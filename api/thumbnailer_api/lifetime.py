@@ -10,7 +10,6 @@ import structlog
 from thumbnailer_api.errors import ServerDied
 from thumbnailer_storage.errors import DatabaseUnavailable
 from thumbnailer_storage.jobs import schema
-from thumbnailer_storage.jobs.model import Priority
 from thumbnailer_storage.opening import Stores
 from thumbnailer_storage.starting import Start
 
@@ -26,7 +25,7 @@ def prepare(stores: Stores, stop: threading.Event) -> None:
     Raises SchemaTooNew, ForeignStore, and SettingError where a store will not have us.
     """
     start, said = Start(stores), ""
-    while not stop.is_set() and (lacks := start.lacks(tuple(Priority), stores.claim_objects)):
+    while not stop.is_set() and (lacks := start.lacks(stores.settings.queues, stores.claim_objects)):
         said = say(lacks, said)
         stop.wait(RETRY_SECONDS)
 

@@ -11,17 +11,40 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Annotated, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from thumbnailer_storage.errors import SettingError
+from thumbnailer_storage.jobs.model import Priority
 
 PREFIX = "THUMBNAILER_"
 
 EVERY_NAME = frozenset(
     {
-        *("AUTH", "DATA", "DATABASE", "HOST", "INSECURE_NO_AUTH", "KEY", "OBJECTS", "PORT", "QUEUE", "QUEUES", "URL"),
+        *(
+            "AUTH",
+            "CLASSES",
+            "DATA",
+            "DATABASE",
+            "HOST",
+            "INSECURE_NO_AUTH",
+            "KEY",
+            "OBJECTS",
+            "PORT",
+            "QUEUE",
+            "QUEUES",
+            "URL",
+        ),
         *("API_HEALTH_PORT", "HOUSEKEEPER_HEALTH_PORT", "WORKER_HEALTH_PORT", "LOG_FORMAT", "LOG_LEVEL"),
         *("BODY_SECONDS", "DRAIN_SECONDS", "MAX_UPLOAD_BYTES", "THREADS"),
         *("CHILD_CPU_SECONDS", "CHILD_MEMORY_MIB", "CONCURRENCY", "GRACE_SECONDS", "LEASE_SECONDS", "MISSING_SECONDS"),
@@ -46,6 +69,23 @@ class Settings(BaseModel):
 
 
 S = TypeVar("S", bound=Settings)
+
+QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+"""SQS allows 80 characters for the whole name, with the prefix; a record's class has room for 40."""
+
+
+def listed(value: object) -> object:
+    return tuple(value.replace(" ", "").split(",")) if isinstance(value, str) else value
+
+
+def queue_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names) or not all(QUEUE_NAME.fullmatch(name) for name in names):
+        raise ValueError("name each once, in up to 40 small letters, digits and -, separated by commas: express,gpu")
+    return names
+
+
+Listed = Annotated[tuple[str, ...], BeforeValidator(listed)]
+QueueNames = Annotated[Listed, AfterValidator(queue_names)]
 
 
 def load(kind: type[S], environ: Mapping[str, str]) -> S:
@@ -109,7 +149,7 @@ DATABASES = re.compile(r"postgresql\+psycopg://|sqlite:///")
 OBJECTS = re.compile(r"s3://[a-z0-9][a-z0-9.-]{2,62}(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?\Z|file:///")
 """A bucket is named as S3 names them; a prefix holds what needs no escape in a path."""
 QUEUES = re.compile(r"sqs://[A-Za-z0-9_-]{1,40}\Z|sql:\Z")
-"""SQS allows 80 characters for the whole name; a queue's own part takes up to 40."""
+"""SQS allows 80 characters for the whole name; a queue's own part, QUEUE_NAME, takes up to 40."""
 
 
 class StorageSettings(Settings):
@@ -141,9 +181,21 @@ class StorageSettings(Settings):
         description="The most messages that stand in one queue; further jobs wait as records. 0: no limit. ElasticMQ "
         "needs one, since it keeps all messages in memory.",
     )
+    classes: QueueNames = Field(
+        (),
+        description="Kinds of machines that a job may ask for, such as `gpu`: each has a queue of its own, "
+        "which some worker has to serve.",
+    )
     start_seconds: float = Field(
         60.0, ge=0, le=86400, description="How long a program waits at start for a store that does not answer."
     )
+
+    @field_validator("classes")
+    @classmethod
+    def classes_are_no_priorities(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if taken := [name for name in names if name in set(Priority)]:
+            raise ValueError(f"{', '.join(taken)} is the queue of a priority: give the class another name")
+        return names
 
     @model_validator(mode="after")
     def addresses_are_known(self) -> Self:
@@ -155,6 +207,11 @@ class StorageSettings(Settings):
             if not known.match(value):
                 raise ValueError(f"{PREFIX}{name.upper()} is {masked(value)!r}: it has to {allowed}")
         return self
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """Every queue that jobs may wait in."""
+        return (*Priority, *self.classes)
 
     @property
     def database_url(self) -> str:

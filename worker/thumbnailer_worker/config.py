@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import Field
 
 from thumbnailer_storage.config import (
     GRACE_SECONDS,
     HOST,
     LEASE_SECONDS,
     MAX_UPLOAD_BYTES,
+    QueueNames,
     Settings,
     StorageSettings,
     load,
@@ -24,17 +23,14 @@ from thumbnailer_worker.imaging.limits import Limits
 
 LIMITS = Limits()
 
-Names = Annotated[
-    tuple[str, ...],
-    BeforeValidator(lambda value: tuple(value.replace(" ", "").split(",")) if isinstance(value, str) else value),
-]
-
 
 class WorkerSettings(Settings):
     """What one worker process takes and how much of the machine it may use."""
 
-    queues: Names = Field(
-        ("express", "standard", "economy"), min_length=1, description="The queues it serves, the most urgent first."
+    queues: QueueNames = Field(
+        ("express", "standard", "economy"),
+        min_length=1,
+        description="The queues it serves, the most urgent first: those of priorities, and of `THUMBNAILER_CLASSES`.",
     )
     concurrency: int | None = Field(
         None, ge=1, description="Jobs at once; by default as many as cores, CPU quota and memory allow."
@@ -59,13 +55,6 @@ class WorkerSettings(Settings):
         le=65535,
         description="Port of the worker's health and metrics; 0 takes a free one and logs it.",
     )
-
-    @field_validator("queues")
-    @classmethod
-    def queues_are_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(names)) < len(names) or not all(re.fullmatch(r"[a-z0-9][a-z0-9-]*", name) for name in names):
-            raise ValueError("name each queue once, in small letters, separated by commas: express,standard")
-        return names
 
 
 def from_environment() -> tuple[WorkerSettings, StorageSettings, LogSettings]:

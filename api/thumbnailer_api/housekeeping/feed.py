@@ -89,7 +89,7 @@ def send(stores: Stores, queue: str, take: Callable[[], list[UUID]]) -> int:
 def for_each_queue(stores: Stores, do: Callable[[str], int]) -> int:
     """The sum of what is done for each queue; one that is not there holds up no other, and is raised in the end."""
     done, trouble = 0, None
-    for queue in stores.upkeep.queues():
+    for queue in sorted({*stores.settings.queues, *stores.upkeep.queues()}):
         try:
             done += do(queue)
         except (QueueMissing, QueueRefused) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from multipart import parse_options_header  # type: ignore[import-untyped]  # it brings no types
@@ -35,9 +35,9 @@ class Sent(Protocol):
 class Bare:
     """The image itself is the body, and the query says what is asked for."""
 
-    def __init__(self, pieces: Iterator[bytes], query: str) -> None:
+    def __init__(self, pieces: Iterator[bytes], query: str, classes: Sequence[str]) -> None:
         self.filename: str | None = None
-        self.asked = job_asked(query)
+        self.asked = job_asked(query, classes)
         self._pieces = pieces
 
     def image(self) -> Iterator[bytes]:
@@ -48,10 +48,10 @@ class Arrival:
     """One upload.
 
     Whatever can be refused by its head is refused when it is made: Invalid, WrongContentType, TooLarge, NoImage.
-    `most` is the largest image in bytes.
+    `most` is the largest image in bytes, `classes` are those that a job may ask for.
     """
 
-    def __init__(self, body: Body, headers: Headers, query: str, most: int) -> None:
+    def __init__(self, body: Body, headers: Headers, query: str, most: int, classes: Sequence[str]) -> None:
         self._most = most
         self._hash = hashlib.sha256()
         self.bytes = 0
@@ -59,7 +59,7 @@ class Arrival:
         refuse_a_coding(headers.get("Content-Encoding", "identity"))
         kind, options = parse_options_header(headers.get("Content-Type", ""))
         refuse_by_length(headers.get("Content-Length"), most, (MAX_JOB_BYTES + MAX_BETWEEN) * is_form(kind))
-        self._sent = what_is_sent(body, kind, options, query)
+        self._sent = what_is_sent(body, kind, options, query, classes)
 
     def chunks(self) -> Iterator[bytes]:
         """The image, for the object store. Raises NoImage, TooLarge, and what the body and the form raise."""
@@ -114,14 +114,14 @@ def too_large(most: int) -> TooLarge:
     return TooLarge(f"An image may have {most} bytes at most: send a smaller one.")
 
 
-def what_is_sent(body: Body, kind: str, options: Mapping[str, str], query: str) -> Sent:
+def what_is_sent(body: Body, kind: str, options: Mapping[str, str], query: str, classes: Sequence[str]) -> Sent:
     """The form or the bare image that the content type names."""
     if kind == "application/json":
         raise WrongContentType(f"JSON holds no image: {BOTH_WAYS}.")
     if not is_form(kind):
-        return Bare(body.pieces(), query)
+        return Bare(body.pieces(), query, classes)
     if kind != "multipart/form-data" or not 1 <= len(options.get("boundary", "")) <= 200:
         raise WrongContentType(f"{kind} cannot be read here, or it names no boundary: {BOTH_WAYS}.")
     if query:
         raise Invalid("Options of a form belong into its part `job`, and not into the query.", [("job", "is missing")])
-    return Form(body.pieces(), options["boundary"])
+    return Form(body.pieces(), options["boundary"], classes)

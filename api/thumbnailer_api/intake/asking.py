@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -14,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
@@ -95,10 +97,13 @@ def small_metadata(metadata: dict[str, str]) -> dict[str, str]:
     return metadata
 
 
-def no_class(name: str | None) -> str | None:
-    if name is not None:
-        raise ValueError(f"{shown(name)} is not configured: this service has no classes, leave it out")
-    return None
+def a_class(name: str | None, info: ValidationInfo) -> str | None:
+    """One of the service's own, which whoever validates gives as the context."""
+    classes: Sequence[str] = (info.context or {}).get("classes", ())
+    if name is None or name in classes:
+        return name
+    ours = f"it is one of {', '.join(classes)}" if classes else "this service has no classes"
+    raise ValueError(f"{shown(name)} is not configured: {ours}, or leave it out")
 
 
 class JobAsked(Asked):
@@ -118,10 +123,10 @@ class JobAsked(Asked):
         description="The pictures to make; `output` is accepted too. Left out: one of exactly 100x100.",
     )
     priority: Priority = Field(default=Priority.STANDARD, description="Which queue it waits in.")
-    job_class: Annotated[str | None, AfterValidator(no_class)] = Field(
+    job_class: Annotated[str | None, AfterValidator(a_class)] = Field(
         default=None,
         validation_alias="class",
-        description="A kind of machine to run on; none is configured in this release.",
+        description="A kind of machine to run on, one of those that the service has; its queue is waited in then.",
     )
     metadata: Annotated[dict[str, str], AfterValidator(small_metadata)] = Field(
         default_factory=dict,
@@ -142,10 +147,13 @@ class JobAsked(Asked):
         return given
 
     @classmethod
-    def from_json(cls, text: bytes) -> Self:
-        """Read the part `job`. Raises Malformed where it is no JSON, Invalid where it asks for what we do not do."""
+    def from_json(cls, text: bytes, classes: Sequence[str]) -> Self:
+        """Read the part `job` of a service with these classes.
+
+        Raises Malformed where it is no JSON, Invalid where it asks for what we do not do.
+        """
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(text, context={"classes": classes})
         except ValidationError as error:
             raise in_our_words(error, "The part `job`") from None
 

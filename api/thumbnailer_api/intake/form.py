@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser  # type: ignore[import-untyped]  # it brings none
 
@@ -25,8 +25,9 @@ class Form:
     `asked` and `filename` are there once `image` has come to its end.
     """
 
-    def __init__(self, pieces: Iterable[bytes], boundary: str) -> None:
+    def __init__(self, pieces: Iterable[bytes], boundary: str, classes: Sequence[str]) -> None:
         self._pieces = pieces
+        self._classes = classes
         self._parser = PushMultipartParser(boundary)
         self._seen: list[str] = []
         self._job = bytearray()
@@ -60,7 +61,7 @@ class Form:
     def _add_to_job(self, event: bytes | None) -> None:
         """Collect the job's JSON, and judge it at its end: before the image, where it comes first."""
         if event is None:
-            self.asked = JobAsked.from_json(bytes(self._job))
+            self.asked = JobAsked.from_json(bytes(self._job), self._classes)
             return
         self._job += event
         if len(self._job) > MAX_JOB_BYTES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -17,12 +17,12 @@ MOST_PAIRS = 100
 A = TypeVar("A", bound=Asked)
 
 
-def job_asked(query: str) -> JobAsked:
-    """Read `output=format=webp,size=200x200&priority=express`; raises Invalid."""
+def job_asked(query: str, classes: Sequence[str]) -> JobAsked:
+    """Read `output=format=webp,size=200x200&priority=express` for a service with these classes; raises Invalid."""
     given = pairs(query)
     outputs = [spelled(value) for name, value in given if name == "output"]
     others = once((name, value) for name, value in given if name != "output")
-    return judged(JobAsked, others | ({"output": outputs} if outputs else {}))
+    return judged(JobAsked, others | ({"output": outputs} if outputs else {}), classes)
 
 
 def list_asked(query: str) -> ListAsked:
@@ -69,8 +69,8 @@ def pairs(query: str) -> list[tuple[str, str]]:
         raise Invalid(f"The query has more than {MOST_PAIRS} parts.") from None
 
 
-def judged(kind: type[A], given: dict[str, Any]) -> A:
+def judged(kind: type[A], given: dict[str, Any], classes: Sequence[str] = ()) -> A:
     try:
-        return kind.model_validate(given)
+        return kind.model_validate(given, context={"classes": classes})
     except ValidationError as error:
         raise in_our_words(error, "The query") from None

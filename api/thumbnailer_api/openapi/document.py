@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -30,25 +31,25 @@ CHALLENGE = {"description": "How to say who calls (RFC 6750).", "schema": {"type
 OPEN = {"/openapi.json"}
 
 
-def document(most: int, *, keys: bool) -> Json:
+def document(most: int, classes: Sequence[str], *, keys: bool) -> Json:
     """The whole document; `most` is the largest image in bytes, `keys` says whether callers need one."""
-    return with_keys(without_keys(most)) if keys else without_keys(most)
+    return with_keys(without_keys(most, classes)) if keys else without_keys(most, classes)
 
 
-def without_keys(most: int) -> Json:
+def without_keys(most: int, classes: Sequence[str]) -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Thumbnailer", "version": version("thumbnailer-api"), "description": ABOUT},
         "servers": [{"url": "/"}],
         "paths": {
-            "/jobs": {"post": operations.post_job(most), "get": operations.get_jobs()},
+            "/jobs": {"post": operations.post_job(most, classes), "get": operations.get_jobs()},
             "/jobs/{job}": {"get": operations.get_job()},
             "/jobs/{job}/events": {"get": operations.get_events()},
             "/jobs/{job}/outputs/{n}": {"get": operations.get_output()},
             "/queue": {"get": operations.get_queue()},
             "/openapi.json": {"get": operations.get_document()},
         },
-        "components": {"schemas": schemas(), "headers": {"X-Request-Id": REQUEST_ID}},
+        "components": {"schemas": schemas(classes), "headers": {"X-Request-Id": REQUEST_ID}},
     }
 
 
@@ -56,7 +57,11 @@ def with_keys(described: Json) -> Json:
     """The document of a service that wants a key with every call that is not open."""
     described["info"]["description"] += KEYS
     described["components"]["securitySchemes"] = {
-        "key": {"type": "http", "scheme": "bearer", "description": "A key of the service: `thn_` and 36 characters."}
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key of the service: `thn_` and 36 or 40 characters.",
+        }
     }
     described["security"] = [{"key": []}]
     for path, calls in described["paths"].items():
@@ -70,7 +75,7 @@ def with_keys(described: Json) -> Json:
     return described
 
 
-def schemas() -> Json:
+def schemas(classes: Sequence[str]) -> Json:
     """The shapes by name: those that are asked as they are validated, those of answers as they are written."""
     asked, answered = (JobAsked,), (JobAnswer, JobsAnswer, EventsAnswer, QueueAnswer, ProblemAnswer)
     _, made = models_json_schema(
@@ -78,8 +83,10 @@ def schemas() -> Json:
         ref_template="#/components/schemas/{model}",
     )
     found: Json = renamed(made["$defs"])
-    outputs = found["JobAsked"]["properties"]["outputs"]
-    found["JobAsked"]["properties"]["output"] = {**outputs, "description": "Another name for `outputs`."}
+    fields = found["JobAsked"]["properties"]
+    fields["output"] = {**fields["outputs"], "description": "Another name for `outputs`."}
+    del fields["class"]["anyOf"]
+    fields["class"]["enum"] = [*classes, None]
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from thumbnailer_api.intake.asking import ListAsked
 from thumbnailer_api.openapi.pieces import Json, described, header, ok, operation, query, ref
 from thumbnailer_storage.jobs.model import FORMATS
@@ -28,7 +30,7 @@ POST_PROBLEMS = (
 )
 
 
-def post_job(most: int) -> Json:
+def post_job(most: int, classes: Sequence[str]) -> Json:
     options = [
         query(
             "output",
@@ -38,6 +40,9 @@ def post_job(most: int) -> Json:
         ),
         query("priority", "Which queue it waits in, for an image sent as the body.", ref("Priority")),
     ]
+    if classes:
+        named = {"type": "string", "enum": list(classes)}
+        options.append(query("class", "The kind of machine to run on, for an image sent as the body.", named))
     asked = {"outputs": [{"format": "png", "size": "100,100"}, {"format": "jpeg", "size": "200x200", "quality": 80}]}
     form = {
         "schema": {

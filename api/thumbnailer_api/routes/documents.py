@@ -13,23 +13,21 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from thumbnailer_api.openapi.document import document
+from thumbnailer_api.openapi.pieces import Json
 from thumbnailer_api.problems import every_problem
 from thumbnailer_api.wiring import Wiring
 
 
 def openapi(wiring: Wiring) -> Response:
     """The OpenAPI document."""
-    return Response(
-        as_json(wiring.settings.max_upload_bytes, keys=wiring.settings.auth == "keys"), mimetype="application/json"
-    )
+    return Response(json.dumps(described(wiring)), mimetype="application/json")
 
 
 def page(wiring: Wiring) -> Response:
     """The same for a reader, on one page that loads nothing from anywhere."""
-    described = document(wiring.settings.max_upload_bytes, keys=wiring.settings.auth == "keys")
     style = Markup(render_template("docs.css"))  # noqa: S704 - our own file
     told = {
-        "api": described,
+        "api": described(wiring),
         "style": style,
         "base": request.host_url.rstrip("/"),
         "problems": every_problem().values(),
@@ -50,6 +48,9 @@ def problem(_: Wiring, name: str) -> BaseResponse:
     return redirect(url_for("documents.page", _anchor=name))
 
 
-@cache
-def as_json(most: int, *, keys: bool) -> str:
-    return json.dumps(document(most, keys=keys))
+def described(wiring: Wiring) -> Json:
+    settings = wiring.settings
+    return made(settings.max_upload_bytes, wiring.stores.settings.classes, keys=settings.auth == "keys")
+
+
+made = cache(document)

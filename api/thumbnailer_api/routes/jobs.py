@@ -25,8 +25,8 @@ def post(wiring: Wiring) -> Response:
 
     def arrive() -> Arrival:
         environ = request.environ
-        most = wiring.settings.max_upload_bytes
-        return Arrival(environ["wsgi.input"], request.headers, environ["QUERY_STRING"], most)
+        most, classes = wiring.settings.max_upload_bytes, wiring.stores.settings.classes
+        return Arrival(environ["wsgi.input"], request.headers, environ["QUERY_STRING"], most, classes)
 
     job = submit(Submission(wiring.stores, wiring.transfers, wiring.sender, g.owner, arrive))
     g.job = job.id

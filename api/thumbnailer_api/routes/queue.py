@@ -7,7 +7,6 @@ from flask import Response, g
 from thumbnailer_api.routes.shaping import json_answer
 from thumbnailer_api.wire import DepthAnswer, QueueAnswer
 from thumbnailer_api.wiring import Wiring
-from thumbnailer_storage.jobs.model import Priority
 
 
 def get(wiring: Wiring) -> Response:
@@ -15,6 +14,6 @@ def get(wiring: Wiring) -> Response:
     stores = wiring.stores
     queues = {
         queue: DepthAnswer.of(stores.queue.depth(queue), stores.jobs.oldest_seconds(queue))
-        for queue in (priority.value for priority in Priority)
+        for queue in stores.settings.queues
     }
     return json_answer(QueueAnswer(jobs=stores.jobs.counts(g.owner), queues=queues))

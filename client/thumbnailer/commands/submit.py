@@ -37,7 +37,7 @@ from thumbnailer.terminal import complain
     "--class",
     "job_class",
     metavar="NAME",
-    help="A kind of machine (this release has none).",
+    help="A kind of machine to run on, one that the service has.",
 )
 @click.option(
     "--metadata",

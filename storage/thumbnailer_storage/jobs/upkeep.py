@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, insert, or_, select, update
 
 from thumbnailer_storage.jobs.database import Database
-from thumbnailer_storage.jobs.model import Job, Priority, Status
+from thumbnailer_storage.jobs.model import Job, Status
 from thumbnailer_storage.jobs.rows import JOB_COLUMNS, to_jobs
 from thumbnailer_storage.jobs.statements import SENDING
 from thumbnailer_storage.jobs.tables import clock, facts, jobs
@@ -109,10 +109,10 @@ class Upkeep:
             return {row.id: Standing(Status(row.status), row.attempt) for row in rows}
 
     def queues(self) -> list[str]:
-        """The queues of the priorities, and every other one that jobs belong to."""
+        """Every queue that jobs belong to, also one that no setting names any more."""
         with self._database.read() as connection:
             found = connection.execute(select(EACH_QUEUE.c.queue).where(EACH_QUEUE.c.queue.is_not(None)))
-            return sorted({*map(str, Priority), *found.scalars()})
+            return list(found.scalars())
 
     def identity(self) -> str:
         """The database's own id, made when its tables were."""
