@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from thumbnailer_api.config import HousekeeperSettings
 from thumbnailer_api.housekeeping.feed import Feed
@@ -18,7 +19,7 @@ from thumbnailer_api.housekeeping.sweep import MANY, SAFETY_SECONDS, Sweep
 from thumbnailer_storage.config import StorageSettings
 from thumbnailer_storage.errors import DatabaseUnavailable, ForeignStore, QueueUnavailable
 from thumbnailer_storage.jobs import schema
-from thumbnailer_storage.jobs.model import Job, Result, Source, Status
+from thumbnailer_storage.jobs.model import POISON_DEATHS, Job, Result, Source, Status
 from thumbnailer_storage.opening import MARKER, Stores, open_stores
 from thumbnailer_storage.queues.sql import SqlQueue
 
@@ -173,6 +174,17 @@ def test_several_rescues_at_once_cost_one_death(stores: Stores) -> None:
     assert together(*rescues) == 1
     found = stores.jobs.get(job.id)
     assert (found.status, found.deaths) == (Status.PENDING, 1)
+
+
+def test_a_poisoned_job_is_counted_for_the_alert_and_a_rescue_is_not(stores: Stores) -> None:
+    job, rescue, counted = added(stores), Rescue(stores, lease=0), []
+    for _ in range(POISON_DEATHS + 1):
+        stores.jobs.claim(job.id, worker="w", lease=-1)
+        counted.append(REGISTRY.get_sample_value("thumbnailer_poisoned_jobs_total") or 0.0)
+        time.sleep(0.01)
+        assert rescue() == 1
+    assert set(counted) == {counted[0]}
+    assert REGISTRY.get_sample_value("thumbnailer_poisoned_jobs_total") == counted[0] + 1
 
 
 def test_a_rescuer_that_could_not_reach_the_database_waits_one_whole_lease(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import structlog
+from prometheus_client import Counter
 
 from thumbnailer_storage.errors import DatabaseUnavailable, TransitionRefused
 from thumbnailer_storage.jobs.patience import Patience
 from thumbnailer_storage.opening import Stores
 
 BATCH = 100
+
+poisoned = Counter("thumbnailer_poisoned_jobs_total", "Jobs that failed because worker after worker died with them")
 
 log = structlog.get_logger()
 
@@ -37,5 +40,6 @@ class Rescue:
             except TransitionRefused:  # its worker lives after all, or another housekeeper was first
                 continue
             log.warning(change.event, job=str(job.id), attempt=job.attempt, deaths=job.deaths + 1)
+            poisoned.inc(change.event == "poisoned")
             rescued += 1
         return rescued
