@@ -16,6 +16,7 @@ from sqlalchemy import update
 from thumbnailer_api import app
 from thumbnailer_storage.jobs.database import BUSY_SECONDS
 from thumbnailer_storage.jobs.key_format import new_key
+from thumbnailer_storage.jobs.keys import NewKey
 from thumbnailer_storage.jobs.tables import clock, keys
 
 EVERY_ROUTE = [pytest.param(method, path, id=f"{method} {path}") for method, path, _ in app.ROUTES]
@@ -52,6 +53,10 @@ def unknown(_) -> str:
     return f"Bearer {new_key()}"
 
 
+def unknown_made_elsewhere(_) -> str:
+    return f"Bearer thn_{'0aZ9' * 10}"
+
+
 def revoked(service) -> str:
     key = service.new_key("lost", "ada")
     service.stores.keys.revoke("lost", "ada")
@@ -73,6 +78,7 @@ REFUSED = {
     bad_checksum: "wrong-key",
     two_keys: "wrong-key",
     unknown: "wrong-key",
+    unknown_made_elsewhere: "wrong-key",
     revoked: "wrong-key",
     ended: "wrong-key",
 }
@@ -299,3 +305,9 @@ def test_logs_name_owner_and_key_and_never_hold_a_key(program, image) -> None:
     assert re.search(r'"route": "/jobs", "status": 202.*"owner": "ada", "key": "laptop"', log)
     for key in (mine, lost, wrong):
         assert key[4:-1] not in log + metrics
+
+
+def test_a_key_that_was_made_elsewhere_lets_in_once_it_is_registered(guarded) -> None:
+    key = "thn_" + "Zz09" * 10
+    guarded.stores.keys.add(NewKey("chart", "ada"), key)
+    assert asked(guarded, "GET", "/queue", None, {"Authorization": f"Bearer {key}"}).status_code == 200

@@ -117,8 +117,9 @@ def test_the_first_key_is_written_for_its_owner_alone_and_made_once(keys, progra
     assert len(listed(keys)) == 1
 
 
-def test_a_first_key_that_is_given_is_the_one_that_counts(keys, program, tmp_path) -> None:
-    file, key = tmp_path / "given.key", new_key()
+@pytest.mark.parametrize("key", [new_key(), "thn_" + "0aZ9" * 10], ids=["ours", "made elsewhere"])
+def test_a_first_key_that_is_given_is_the_one_that_counts(keys, program, tmp_path, key) -> None:
+    file = tmp_path / "given.key"
     file.write_text(f"{key}\n")
     assert program.run(*ONCE, str(file)).returncode == 0
     assert file.read_text() == f"{key}\n"

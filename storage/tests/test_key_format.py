@@ -26,6 +26,13 @@ def test_what_is_cut_changed_or_no_key_at_all_is_not_well_formed(change) -> None
     assert not is_well_formed(change(new_key()))
 
 
+def test_a_key_made_elsewhere_has_forty_characters_and_no_checksum() -> None:
+    key = "thn_" + "0aZ9" * 10
+    assert is_well_formed(key)
+    for wrong in (key[:-1], key + "a", key[:-1] + "-", key + "\n", key.upper(), key.replace("thn_", "ghp_")):
+        assert not is_well_formed(wrong)
+
+
 def test_the_checksum_is_crc_32_in_six_digits_of_base_62() -> None:
     assert checksum("") == "000000"
     assert checksum("123456789") == "3jZRME"  # 0xCBF43926, the check value of CRC-32
