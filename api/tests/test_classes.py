@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import jsonschema
 import pytest
 
-from thumbnailer_api.housekeeping.observe import Observe, messages
+from thumbnailer_api.housekeeping.observe import Looks, Observe, messages
+from thumbnailer_api.housekeeping.scaling import Scaling
 from thumbnailer_storage.jobs.model import Job, Source
 
 
@@ -50,6 +51,6 @@ def test_the_description_lists_the_classes(service) -> None:
 
 def test_the_housekeeper_measures_the_queues_of_classes_also_one_that_is_not_configured_any_more(service) -> None:
     service.stores.jobs.add(Job.new(owner="ada", source=Source(bytes=1, sha256="0" * 64), job_class="old"))
-    assert Observe(service.stores)() == 6
+    assert Observe(service.stores, Looks(service.stores), Scaling(15))() == 6
     measured = {sample.labels["queue"] for metric in messages.collect() for sample in metric.samples}
     assert {"gpu", "big-memory", "old", "express"} <= measured

@@ -45,6 +45,7 @@ def keep_house(settings: HousekeeperSettings, stores: Stores, stop: threading.Ev
             "database": lambda: trouble(check, stores.database),
             "objects": lambda: trouble(stores.objects.check),
         },
+        pages={"/scaling": housekeeper.scaling.page},
     )
     health.start()
     prepare(stores, stop)

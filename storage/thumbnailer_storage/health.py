@@ -22,20 +22,30 @@ MOST = 32
 """Threads of the listener: probes and scrapes are few, and end at once."""
 Check = Callable[[], str | None]
 """Says in words what is wrong; None where all is well."""
+Page = Callable[[], object]
+"""Gives what is shown as JSON."""
 
 
 class Health:
-    """Answers /healthz (restart me if it fails), /readyz (send me nothing while it fails) and /metrics.
+    """Answers /healthz (restart me if it fails), /readyz (send me nothing while it fails) and /metrics; and `pages`.
 
-    Each check is asked anew for each request. Raises SettingError, naming `setting`, where the port cannot be had.
+    Each check and page is asked anew for each request.
+    Raises SettingError, naming `setting`, where the port cannot be had.
     """
 
     def __init__(
-        self, setting: str, host: str, port: int, *, alive: Mapping[str, Check], ready: Mapping[str, Check]
+        self,
+        setting: str,
+        host: str,
+        port: int,
+        *,
+        alive: Mapping[str, Check],
+        ready: Mapping[str, Check],
+        pages: Mapping[str, Page] | None = None,
     ) -> None:
         checks = {"/healthz": alive, "/readyz": ready}
         with blaming(setting, port):
-            self._server = Listener((host, port), handler_for(checks))
+            self._server = Listener((host, port), handler_for(checks, pages or {}))
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     @property
@@ -87,7 +97,9 @@ class Listener(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-def handler_for(checks: Mapping[str, Mapping[str, Check]]) -> type[BaseHTTPRequestHandler]:
+def handler_for(checks: Mapping[str, Mapping[str, Check]], pages: Mapping[str, Page]) -> type[BaseHTTPRequestHandler]:
+    known = ", ".join((*checks, "/metrics", *pages)).encode() + b"\n"
+
     class Handler(BaseHTTPRequestHandler):
         timeout = 5.0
 
@@ -96,8 +108,10 @@ def handler_for(checks: Mapping[str, Mapping[str, Check]]) -> type[BaseHTTPReque
                 self._send(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(REGISTRY))
             elif self.path in checks:
                 self._send(*judgement(checks[self.path]))
+            elif self.path in pages:
+                self._send(HTTPStatus.OK, "application/json", json.dumps(pages[self.path]()).encode() + b"\n")
             else:
-                self._send(HTTPStatus.NOT_FOUND, "text/plain", b"/healthz, /readyz, /metrics\n")
+                self._send(HTTPStatus.NOT_FOUND, "text/plain", known)
 
         def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
             self.send_response(status)

@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 from thumbnailer_api.config import HousekeeperSettings
 from thumbnailer_api.housekeeping.feed import Feed
 from thumbnailer_api.housekeeping.loop import Housekeeper
+from thumbnailer_api.housekeeping.observe import Looks
 from thumbnailer_api.housekeeping.rescue import Rescue
 from thumbnailer_api.housekeeping.resend import Resend
 from thumbnailer_api.housekeeping.sweep import MANY, SAFETY_SECONDS, Sweep
@@ -49,7 +50,7 @@ def keys(stores: Stores) -> set[str]:
 
 
 def resend(stores: Stores, pause: float) -> Resend:
-    return Resend(stores, pause, Feed(stores))
+    return Resend(stores, pause, Feed(stores), Looks(stores))
 
 
 def together(*calls: Callable[[], int]) -> int:

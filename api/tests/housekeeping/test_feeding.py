@@ -1,6 +1,5 @@
 """A queue that holds only so many messages: further jobs wait as records and are fed to it in order."""
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,12 +8,11 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from prometheus_client import REGISTRY
 
 from thumbnailer_api import room, sending
 from thumbnailer_api.housekeeping import feed as feeding
 from thumbnailer_api.housekeeping.feed import Feed
-from thumbnailer_api.housekeeping.observe import Observe
+from thumbnailer_api.housekeeping.observe import Looks
 from thumbnailer_api.housekeeping.resend import Resend
 from thumbnailer_api.sending import Sender
 from thumbnailer_storage.config import StorageSettings
@@ -151,7 +149,7 @@ def test_a_full_queue_takes_what_is_sent_again(stores: Stores) -> None:
     time.sleep(0.01)
     with stores.database.write() as connection:
         connection.exec_driver_sql("UPDATE jobs SET resend_after = '2000', sent = '2000' WHERE id = ?", (lost.id.hex,))
-    Resend(stores, 0.001, feed)()
+    Resend(stores, 0.001, feed, Looks(stores))()
     assert standing(stores) == LIMIT - SHARE + 1
 
 
@@ -200,22 +198,8 @@ def test_a_queue_that_is_not_there_holds_up_no_other(stores: Stores, wrong: type
     added(stores, "a")
     job = added(stores)
     with pytest.raises(wrong, match="no queue a"):
-        Resend(some, 60, Feed(some))()
+        Resend(some, 60, Feed(some), Looks(some))()
     assert drained(stores, 9) == [job.id]
-
-
-def test_while_a_queue_does_not_answer_its_depth_is_not_a_number(stores: Stores, faulty: Faulty) -> None:
-    def shown(name: str, **labels: str) -> float | None:
-        return REGISTRY.get_sample_value(name, {"queue": "economy", **labels})
-
-    observe = Observe(replace(stores, queue=faulty))
-    observe()
-    assert shown("thumbnailer_queue_messages", state="waiting") == 0
-    faulty.fails = QueueUnavailable("a test stopped the queue")
-    with pytest.raises(QueueUnavailable):
-        observe()
-    assert math.isnan(shown("thumbnailer_queue_messages", state="waiting") or 0)
-    assert shown("thumbnailer_queue_oldest_seconds") == 0
 
 
 def test_a_mark_that_fails_where_messages_are_elsewhere_leaves_a_whole_job(

@@ -27,6 +27,8 @@ BACKLOG_SECONDS = 1.0
 """The same while there is a backlog, which the API leaves to us; a message too many is harmless."""
 KEEP_SECONDS = 10.0
 """A backlog is over when nothing was left for so long."""
+OF_ONE_QUEUE = (QueueMissing, QueueRefused)
+"""What is wrong with one queue, and says nothing of the others."""
 
 log = structlog.get_logger()
 
@@ -86,13 +88,18 @@ def send(stores: Stores, queue: str, take: Callable[[], list[UUID]]) -> int:
     return len(batch)
 
 
+def every_queue(stores: Stores) -> list[str]:
+    """The queues that the settings name, and those that jobs wait in although no setting names them any more."""
+    return sorted({*stores.settings.queues, *stores.upkeep.queues()})
+
+
 def for_each_queue(stores: Stores, do: Callable[[str], int]) -> int:
     """The sum of what is done for each queue; one that is not there holds up no other, and is raised in the end."""
     done, trouble = 0, None
-    for queue in sorted({*stores.settings.queues, *stores.upkeep.queues()}):
+    for queue in every_queue(stores):
         try:
             done += do(queue)
-        except (QueueMissing, QueueRefused) as error:
+        except OF_ONE_QUEUE as error:
             trouble = error
     if trouble is not None:
         raise trouble

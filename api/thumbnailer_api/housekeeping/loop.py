@@ -12,15 +12,19 @@ from prometheus_client import Counter, Gauge
 
 from thumbnailer_api.config import HousekeeperSettings
 from thumbnailer_api.housekeeping.feed import FEED_SECONDS, Feed
-from thumbnailer_api.housekeeping.observe import Observe
+from thumbnailer_api.housekeeping.observe import Looks, Observe
 from thumbnailer_api.housekeeping.rescue import Rescue
 from thumbnailer_api.housekeeping.resend import Resend
+from thumbnailer_api.housekeeping.scaling import Scaling
 from thumbnailer_api.housekeeping.sweep import Sweep
 from thumbnailer_storage.errors import StorageError
 from thumbnailer_storage.opening import Stores
 
 STALLED_SECONDS = 300.0
 """A loop that has not come round for so long is stuck, and the housekeeper is to be started anew."""
+
+FRESH_ROUNDS = 3
+"""So many rounds may fail before /scaling leaves out what they should have measured."""
 
 done = Counter("thumbnailer_housekeeping_total", "What the housekeeper did, in jobs, messages or objects", ["duty"])
 failures = Counter(
@@ -41,14 +45,14 @@ class Duty:
     due: float = field(default_factory=time.monotonic)
 
 
-def duties(stores: Stores, settings: HousekeeperSettings) -> list[Duty]:
+def duties(stores: Stores, settings: HousekeeperSettings, scaling: Scaling) -> list[Duty]:
     """What a housekeeper does, in this order."""
-    often, feed = settings.housekeeping_seconds, Feed(stores)
+    often, feed, looks = settings.housekeeping_seconds, Feed(stores), Looks(stores)
     return [
         Duty("rescue", often, Rescue(stores, settings.lease_seconds)),
         Duty("feed", FEED_SECONDS, feed),
-        Duty("resend", often, Resend(stores, settings.resend_seconds, feed)),
-        Duty("observe", often, Observe(stores)),
+        Duty("resend", often, Resend(stores, settings.resend_seconds, feed, looks)),
+        Duty("observe", often, Observe(stores, looks, scaling)),
         Duty("sweep", settings.sweep_seconds, Sweep(stores, settings.body_seconds)),
     ]
 
@@ -57,7 +61,8 @@ class Housekeeper:
     """Goes through the duties until it is told to stop; a duty that fails does not hold up the others."""
 
     def __init__(self, stores: Stores, settings: HousekeeperSettings) -> None:
-        self._duties = duties(stores, settings)
+        self.scaling = Scaling(FRESH_ROUNDS * settings.housekeeping_seconds)
+        self._duties = duties(stores, settings, self.scaling)
         self._round = time.monotonic()
 
     def run(self, stop: Event) -> None:

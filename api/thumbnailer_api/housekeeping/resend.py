@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 
 from thumbnailer_api.housekeeping.feed import BATCH, Feed, for_each_queue, send
+from thumbnailer_api.housekeeping.observe import Looks
 from thumbnailer_api.room import room
 from thumbnailer_storage.opening import Stores
 
@@ -20,15 +21,16 @@ log = structlog.get_logger()
 
 
 class Resend:
-    """Knows since when each queue has been reading empty, and tells `feed` of queues that have a backlog.
+    """Knows since when each queue has been reading empty, by `looks`, and tells `feed` of queues that have a backlog.
 
     `pause` is the while, in seconds, that an overtaken job waits and that an empty queue has to stay empty.
     """
 
-    def __init__(self, stores: Stores, pause: float, feed: Feed) -> None:
+    def __init__(self, stores: Stores, pause: float, feed: Feed, looks: Looks) -> None:
         self._stores = stores
         self._pause = pause
         self._feed = feed
+        self._looks = looks
         self._empty_since: dict[str, float] = {}
 
     def __call__(self) -> int:
@@ -48,7 +50,7 @@ class Resend:
 
     def _empty_seconds(self, queue: str) -> float:
         """For how long every reading of the queue has been empty."""
-        if not self._stores.queue.depth(queue).empty:
+        if not self._looks.anew(queue).empty:
             self._empty_since.pop(queue, None)
             return 0.0
         return time.monotonic() - self._empty_since.setdefault(queue, time.monotonic())
@@ -57,6 +59,8 @@ class Resend:
         sent = 0
         while batch := self._batch(queue, take):
             sent += batch
+        if sent:
+            self._looks.forget(queue)
         return sent
 
     def _batch(self, queue: str, take: Callable[[int], list[UUID]]) -> int:
