@@ -4,17 +4,18 @@ given root and pool. KEDA makes a trigger that failed more often than `fallback.
 says what counts while it cannot be read. It wraps the formula in a `let` of its own, and knows nil in no other place.
 */}}
 {{- define "thumbnailer.workers.formula" -}}
-{{- $open := include "thumbnailer.workers.formula.open" . -}}
-{{- $started := include "thumbnailer.workers.formula.started" . -}}
-{{- $depth := include "thumbnailer.workers.formula.depth" . -}}
-{{- $unreadable := include "thumbnailer.workers.formula.unreadable" . -}}
-{{- $held := include "thumbnailer.workers.formula.held" . -}}
-({{ $open }}) && ({{ $started }}) ? (({{ $unreadable }}) ? max({{ $held }}, {{ $depth }}) : {{ $depth }}) : 0
+{{- $workers := include "thumbnailer.workers.formula.workers" . -}}
+{{- $conditions := list (include "thumbnailer.workers.formula.open" .) (include "thumbnailer.workers.formula.started" .) | compact -}}
+{{- if $conditions -}}
+({{ join ") && (" $conditions }}) ? ({{ $workers }}) : 0
+{{- else -}}
+{{ $workers }}
+{{- end -}}
 {{- end }}
 
-{{/* Messages in all queues of the pool, waiting and in flight: KEDA alone would take the longest queue. */}}
-{{- define "thumbnailer.workers.formula.depth" -}}
-({{ range $n, $name := include "thumbnailer.workers.depths" . | fromJsonArray }}{{ if $n }} + {{ end }}({{ $name }} ?? 0){{ end }})
+{{/* The messages; while a queue cannot be read, the workers that there are, and at least `fallback.replicas`. */}}
+{{- define "thumbnailer.workers.formula.workers" -}}
+{{ include "thumbnailer.workers.formula.unreadable" . }} ? max({{ include "thumbnailer.workers.formula.held" . }}, {{ include "thumbnailer.workers.formula.depth" . }}) : {{ include "thumbnailer.workers.depths" . | fromJsonArray | join " + " }}
 {{- end }}
 
 {{/* Whether a queue cannot be read. */}}
@@ -22,27 +23,33 @@ says what counts while it cannot be read. It wraps the formula in a `let` of its
 {{ range $n, $name := include "thumbnailer.workers.depths" . | fromJsonArray }}{{ if $n }} || {{ end }}({{ $name }} ?? -1) < 0{{ end }}
 {{- end }}
 
-{{/* What the pool then holds: the pods that it has, and at least `fallback.replicas`. */}}
 {{- define "thumbnailer.workers.formula.held" -}}
 max(pods ?? 0, {{ int64 .pool.fallback.replicas }}) * {{ int64 .pool.queueLength }}
 {{- end }}
 
-{{/* Whether it may start: one message is more than `activation`, or waits too long; once started it drains. */}}
-{{- define "thumbnailer.workers.formula.started" -}}
-{{ include "thumbnailer.workers.formula.depth" . }} > {{ int64 .pool.activation }} || {{ include "thumbnailer.workers.formula.older" (merge (dict "seconds" .pool.activationAge) .) }} || (pods ?? 0) > 0 || {{ include "thumbnailer.workers.formula.unreadable" . }}
+{{/* Messages in those queues that can be read, waiting and in flight. KEDA alone would take the longest queue. */}}
+{{- define "thumbnailer.workers.formula.depth" -}}
+{{ range $n, $name := include "thumbnailer.workers.depths" . | fromJsonArray }}{{ if $n }} + {{ end }}({{ $name }} ?? 0){{ end }}
 {{- end }}
 
-{{/* The price gate: computing is cheap, or the oldest job has waited too long. A price nobody knows is dear. */}}
+{{/* With an activation, whether it may start: enough messages, or one that waits too long. Once started it drains. */}}
+{{- define "thumbnailer.workers.formula.started" -}}
+{{- if .pool.activation -}}
+{{ include "thumbnailer.workers.formula.depth" . }} > {{ int64 .pool.activation }} || {{ include "thumbnailer.workers.formula.older" (merge (dict "seconds" .pool.activationAge) .) }} || (pods ?? 0) > 0 || {{ include "thumbnailer.workers.formula.unreadable" . }}
+{{- end -}}
+{{- end }}
+
+{{/* With a price gate, whether computing is cheap, or a job waits too long. A price that nobody knows is dear. */}}
 {{- define "thumbnailer.workers.formula.open" -}}
 {{- with .pool.priceGate -}}
-{{- if kindIs "invalid" .below -}}true
-{{- else -}}
-(price ?? 1000000) <= {{ .below }}{{ if not (kindIs "invalid" .openAfter) }} || {{ include "thumbnailer.workers.formula.older" (merge (dict "seconds" .openAfter) $) }}{{ end }}
+{{- if not (kindIs "invalid" .below) -}}
+(price ?? 1000000) <= {{ .below }}
+{{- if not (kindIs "invalid" .openAfter) }} || {{ include "thumbnailer.workers.formula.older" (merge (dict "seconds" .openAfter) $) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- end }}
 
-{{/* Whether a job of the pool's queues waits for longer than `seconds`. An age nobody knows is none. */}}
+{{/* Whether a job of the pool's queues waits for longer than `seconds`. An age that nobody knows is none. */}}
 {{- define "thumbnailer.workers.formula.older" -}}
 max({{ range $n, $name := include "thumbnailer.workers.ages" . | fromJsonArray }}{{ if $n }}, {{ end }}{{ $name }} ?? 0{{ end }}) > {{ int64 .seconds }}
 {{- end }}

@@ -24,12 +24,14 @@
 {{ include "thumbnailer.workers.sqsTrigger" (merge (dict "queue" $queue) $) }}
 {{- end }}
 {{- end }}
+{{- if or .pool.activation (not (kindIs "invalid" .pool.priceGate.openAfter)) }}
 {{- range $queue := .pool.queues }}
 - name: oldest_{{ replace "-" "_" $queue }}
   type: metrics-api
   metadata:
     url: {{ $scaling }}
     valueLocation: queues.{{ $queue }}.oldest
+{{- end }}
 {{- end }}
 - name: pods
   type: kubernetes-workload
