@@ -104,10 +104,12 @@ def keda_to_share(request: pytest.FixtureRequest, kubeconfig: Path) -> Iterator[
 
 @pytest.fixture(scope="module")
 def release(request: pytest.FixtureRequest, kubeconfig: Path) -> Iterator[Release]:
-    """The module's VALUES, installed and ready."""
-    name = request.module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
-    values = request.module.VALUES
-    with released(f"{name}-{uuid4().hex[:4]}", values, getattr(request.module, "NAME", "thumbnailer")) as release:
+    """The module's VALUES, or what its function `values` says for the namespace, installed and ready."""
+    module = request.module
+    name = module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
+    namespace = f"{name}-{uuid4().hex[:4]}"
+    values = module.values(namespace) if hasattr(module, "values") else module.VALUES
+    with released(namespace, values) as release:
         yield release
 
 
