@@ -35,10 +35,9 @@ housekeeper), and maybe settings: those of the component or pool, which go befor
 {{- end }}
 - name: THUMBNAILER_START_SECONDS
   value: "300"
-{{- $classes := include "thumbnailer.classes" (dict "root" .root) | fromJsonArray }}
-{{- if and $classes (ne .component "worker") }}
+{{- with include "thumbnailer.workers.classes" .root }}
 - name: THUMBNAILER_CLASSES
-  value: {{ join "," $classes }}
+  value: {{ . }}
 {{- end }}
 {{- range $name, $value := merge dict (default dict .settings) $values.settings }}
 - name: THUMBNAILER_{{ $name }}
