@@ -16,7 +16,7 @@ Say = Callable[[str], None]
 VALUES = {
     "workers": {
         "pools": {
-            "standard": {"graceSeconds": 60},
+            "standard": {"queues": ["express", "standard"], "graceSeconds": 60},
             "economy": {"enabled": True, "nodes": "spot", "replicas": {"to": 1}},
             "gpu": {"enabled": True, "replicas": {"to": 1}},
         }

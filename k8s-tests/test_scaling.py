@@ -11,14 +11,7 @@ from release import Release
 
 Say = Callable[[str], None]
 ACTIVATION, AGE = 3, 20
-VALUES = {
-    "workers": {
-        "pools": {
-            "standard": {"queues": ["express", "standard"]},
-            "late": {"queues": ["late"], "activation": ACTIVATION, "activationAge": AGE},
-        }
-    }
-}
+VALUES = {"workers": {"pools": {"late": {"queues": ["late"], "activation": ACTIVATION, "activationAge": AGE}}}}
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,165 @@
+"""From `helm install` to nothing left: what the README says works as pasted, and upgrades lose nothing."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from pictures import LONG, photo
+from prometheus_client.parser import text_string_to_metric_families
+from release import CHART, ROOT, Release
+from service import free_ports
+
+Say = Callable[[str], None]
+VALUES: dict[str, object] = {}
+MOST_IDLE = 1.2 * (1 << 30)
+
+
+def test_an_installed_release_is_ready_and_its_own_test_passes(release: Release, say: Say) -> None:
+    say(f"helm install --wait, until all is ready: {release.installed_in:.0f} s")
+    release.wait_until_ready()
+    assert "Phase:          Succeeded" in release.helm("test", release.name, "--timeout", "5m")
+
+
+def test_the_readmes_session_works_as_pasted(release: Release, tmp_path: Path) -> None:
+    section = (ROOT / "README.md").read_text().partition("\n## On Kubernetes\n")[2].partition("\n## ")[0]
+    [session] = [block for block in re.findall(r"```sh\n(.*?)```", section, re.S) if "port-forward" in block]
+    (tmp_path / ".photos" / "photos").mkdir(parents=True)
+    (tmp_path / ".photos" / "photos" / "coffee.png").write_bytes(photo())
+    said = paste(release, session, tmp_path)
+    assert '"status": "complete"' in said
+    assert (tmp_path / "thumbnails" / "coffee.jpg").read_bytes().startswith(b"\xff\xd8")
+
+
+def test_the_commands_of_the_notes_work_as_pasted(release: Release, tmp_path: Path) -> None:
+    notes = release.helm("get", "notes", release.name)
+    commands = [line.strip() for line in notes.splitlines() if line.startswith("  ")]
+    wanted = ("export ", "kubectl port-forward", "kubectl get", "kubectl --namespace")
+    session = [line for line in commands if line.startswith(wanted)]
+    assert any("port-forward" in line for line in session), notes
+    asked = 'curl -sf --retry 9 --retry-connrefused -H "Authorization: Bearer $THUMBNAILER_KEY" $THUMBNAILER_URL/queue'
+    assert '"queues"' in paste(release, "\n".join([*session, asked]), tmp_path)
+
+
+def paste(release: Release, session: str, folder: Path) -> str:
+    """Paste a session into a shell whose kubectl looks at the release; port 8080 may be taken on this machine."""
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.write_text(Path(os.environ["KUBECONFIG"]).read_text())
+    environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
+    set_namespace = ["config", "set-context", "--current", f"--namespace={release.namespace}"]
+    release.kubectl("--kubeconfig", kubeconfig, *set_namespace)
+    session = session.replace("8080", str(free_ports(1)[0]))
+    session = re.sub(r"(?m)^(kubectl .*port-forward [^&\n]*)$", r"\1 > /dev/null &", session)
+    shell = subprocess.Popen(
+        ["/bin/bash", "-e", "-c", session],
+        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        # The port-forward inherits the pipes and goes on: wait for the shell, not for the pipes' end.
+        assert shell.wait(150) == 0, session
+    finally:
+        os.killpg(shell.pid, signal.SIGKILL)
+    said, trouble = shell.communicate()
+    assert said, trouble
+    return said
+
+
+def test_each_metric_in_rules_and_dashboard_is_exported_in_prometheus_format(release: Release) -> None:
+    jobs = release.submit()
+    release.assert_whole(jobs)
+    [worker, *_] = release.wait("a worker", lambda: release.workers("standard"))
+    programs = [
+        ("pods", worker.metadata.name, 8082),
+        ("pods", release.pods("api")[0].metadata.name, 8081),
+        ("pods", release.pods("housekeeper")[0].metadata.name, 8083),
+    ]
+    exported = set()
+    for kind, name, port in programs:
+        families = list(text_string_to_metric_families(release.ask(kind, name, port, "metrics")))
+        assert any(family.name.startswith("thumbnailer_") for family in families)
+        exported |= {sample.name for family in families for sample in family.samples}
+        exported |= {family.name + "_total" for family in families if family.type == "counter"}
+        exported |= {family.name for family in families}
+        exported |= {f"{family.name}_{part}" for family in families for part in ("bucket", "sum", "count")}
+    shown = release.helm("template", release.name, CHART, *monitoring())
+    used = set(re.findall(r"\bthumbnailer_[a-z_]+[a-z]\b", shown))
+    assert used
+    assert used <= exported
+
+
+def monitoring() -> list[str]:
+    parts = ("podMonitor", "serviceMonitor", "rules", "dashboard")
+    apis = ("PodMonitor", "ServiceMonitor", "PrometheusRule")
+    return [f"--set=monitoring.{part}.enabled=true" for part in parts] + [
+        f"--api-versions=monitoring.coreos.com/v1/{api}" for api in apis
+    ]
+
+
+def test_an_idle_release_is_small(release: Release, say: Say) -> None:
+    release.wait_until_zero("standard")
+    taken: dict[str, dict[str, int]] = {}
+    for node in release.core.list_node().items:
+        summary = json.loads(release.kubectl("get", "--raw", f"/api/v1/nodes/{node.metadata.name}/proxy/stats/summary"))
+        for pod in summary["pods"]:
+            where, name = pod["podRef"]["namespace"], pod["podRef"]["name"]
+            memory = sum(container.get("memory", {}).get("workingSetBytes", 0) for container in pod["containers"])
+            taken.setdefault(where, {})[name] = memory
+    parts = {
+        component: sum(taken[release.namespace].get(pod.metadata.name, 0) for pod in release.pods(component))
+        for component in ("api", "housekeeper", "postgresql", "minio", "elasticmq")
+    }
+    stated = ", ".join(f"{part} {memory >> 20} MiB" for part, memory in parts.items())
+    beside = ", ".join(f"{where} {sum(taken[where].values()) >> 20} MiB" for where in ("keda", "kube-system"))
+    say(f"idle: {sum(parts.values()) >> 20} MiB ({stated}); beside it {beside}")
+    assert 0 < sum(parts.values()) < MOST_IDLE
+
+
+def test_each_pod_of_a_release_named_thumbnailer_comes_back_after_a_restart(release: Release) -> None:
+    jobs = release.submit(2, outputs=LONG)
+    release.wait("a worker", lambda: release.workers("standard"))
+    before = {pod.metadata.uid for pod in release.pods()}
+    release.kubectl("delete", "pod", "-l", f"app.kubernetes.io/instance={release.name}", "--wait=false")
+    release.wait("other pods", lambda: before.isdisjoint(pod.metadata.uid for pod in release.pods()))
+    release.wait_until_ready()
+    release.assert_whole(jobs + release.submit())
+
+
+def test_an_upgrade_and_a_rollback_with_jobs_in_flight_lose_nothing_and_change_no_secret(release: Release) -> None:
+    before = secrets(release)
+    jobs = release.submit(8, outputs=LONG)
+    release.wait("a job is worked on", lambda: release.processing(jobs))
+    changed = {"thumbnailer.test/revision": "two"}
+    values = {"api": {"podAnnotations": changed}, "housekeeper": {"podAnnotations": changed}}
+    release.upgrade({**values, "workers": {"defaults": {"podAnnotations": changed}}})
+    assert any(release.status(jobs)), "callers are answered"
+    jobs += release.submit(6, outputs=LONG)
+    assert secrets(release) == before
+    release.helm("rollback", release.name, "1", "--wait", "--timeout", "8m")
+    jobs += release.submit()
+    release.assert_whole(jobs, 300)
+    assert secrets(release) == before
+
+
+def test_an_uninstalled_release_leaves_nothing_but_its_volumes_and_secrets(release: Release) -> None:
+    kept = secrets(release)
+    release.helm("uninstall", release.name, "--wait", "--timeout", "5m")
+    kinds = "all,scaledobjects,triggerauthentications,hpa,configmaps,serviceaccounts,networkpolicies,pdb,ingresses"
+
+    def left() -> list[str]:
+        found = release.kubectl("get", kinds, "-o", "name").split()
+        ours = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
+        return [name for name in found if name not in ours]
+
+    release.wait("nothing is left", lambda: not left())
+    assert secrets(release) == kept
+    volumes = release.core.list_namespaced_persistent_volume_claim(release.namespace).items
+    assert len(volumes) == 3
+    assert not any(volume.metadata.deletion_timestamp for volume in volumes)
+
+
+def secrets(release: Release) -> dict[str, dict[str, str]]:
+    found = release.core.list_namespaced_secret(release.namespace).items
+    return {item.metadata.name: item.data for item in found if not item.type.startswith("helm.sh/")}
