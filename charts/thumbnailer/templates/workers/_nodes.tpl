@@ -55,31 +55,12 @@ aks:
 {{- end -}}
 {{- end }}
 
-{{/* The pod's nodeSelector, tolerations and so on. Given root and pool. */}}
-{{- define "thumbnailer.workers.placement" -}}
+{{/* The pool's values with the preset in its nodeSelector and tolerations, as JSON. Given root and pool. */}}
+{{- define "thumbnailer.workers.placed" -}}
 {{- $preset := include "thumbnailer.workers.preset" . | fromYaml -}}
-{{- with mergeOverwrite (dict) ($preset.nodeSelector | default dict) (.pool.nodeSelector | default dict) }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with concat ($preset.tolerations | default list) (.pool.tolerations | default list) }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .pool.affinity }}
-affinity:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .pool.topologySpreadConstraints }}
-topologySpreadConstraints:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .pool.priorityClassName }}
-priorityClassName: {{ . }}
-{{- end }}
-{{- with .pool.runtimeClassName }}
-runtimeClassName: {{ . }}
-{{- end }}
+{{- $nodeSelector := mergeOverwrite (dict) ($preset.nodeSelector | default dict) (.pool.nodeSelector | default dict) -}}
+{{- $tolerations := concat ($preset.tolerations | default list) (.pool.tolerations | default list) -}}
+{{- mergeOverwrite (deepCopy .pool) (dict "nodeSelector" $nodeSelector "tolerations" $tolerations) | toJson -}}
 {{- end }}
 
 {{/* Requests and limits, with the GPU that `nodes: gpu` asks for. Given pool. */}}
