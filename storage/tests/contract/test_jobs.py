@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from uuid import uuid4
@@ -308,3 +309,15 @@ def test_several_migrations_at_once_make_the_tables_once(stores: Stores) -> None
         thread.join()
     schema.check(stores.database)
     assert len(stores.upkeep.identity()) == 36
+
+
+def test_programs_that_start_at_once_all_note_that_the_objects_are_marked(stores: Stores) -> None:
+    begin = threading.Barrier(4)
+
+    def note(_: int) -> None:
+        begin.wait()
+        stores.upkeep.note_objects_marked()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(note, range(4)))
+    assert stores.upkeep.objects_are_marked()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.model import Job, Status
@@ -127,8 +128,8 @@ class Upkeep:
     def note_objects_marked(self) -> None:
         """Remember that an object store is marked as this database's; another program may have done so meanwhile."""
         with self._database.write() as connection:
-            if connection.execute(MARKED).first() is None:
-                connection.execute(insert(facts).values(name="objects", value="marked"))
+            upsert = sqlite.insert if self._database.embedded else postgresql.insert
+            connection.execute(upsert(facts).values(name="objects", value="marked").on_conflict_do_nothing())
 
     def now(self) -> datetime:
         """The database's clock."""
