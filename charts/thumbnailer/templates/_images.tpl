@@ -1,8 +1,9 @@
 {{/* An image's reference. Given root and name, as in `images`. */}}
 {{- define "thumbnailer.image" -}}
 {{- $image := index .root.Values.images .name -}}
-{{- $registry := default $image.registry .root.Values.global.imageRegistry -}}
-{{- $repository := ternary (printf "%s/%s" (trimSuffix "/" $registry) $image.repository) $image.repository (ne $registry "") -}}
+{{- $ours := ternary .root.Values.registry "" (has .name (list "api" "worker" "minio")) -}}
+{{- $registry := coalesce .root.Values.global.imageRegistry $image.registry $ours -}}
+{{- $repository := ternary (printf "%s/%s" (trimSuffix "/" $registry) $image.repository) $image.repository (not (empty $registry)) -}}
 {{- if $image.digest -}}
 {{- printf "%s@%s" $repository $image.digest -}}
 {{- else -}}
