@@ -2,8 +2,8 @@
 {{- define "thumbnailer.image" -}}
 {{- $image := index .root.Values.images .name -}}
 {{- $ours := ternary .root.Values.registry "" (has .name (list "api" "worker" "minio")) -}}
-{{- $registry := coalesce .root.Values.global.imageRegistry $image.registry $ours -}}
-{{- $repository := ternary (printf "%s/%s" (trimSuffix "/" $registry) $image.repository) $image.repository (not (empty $registry)) -}}
+{{- $registry := coalesce .root.Values.global.imageRegistry $image.registry $ours | default "" -}}
+{{- $repository := ternary (printf "%s/%s" (trimSuffix "/" $registry) $image.repository) $image.repository (ne $registry "") -}}
 {{- if $image.digest -}}
 {{- printf "%s@%s" $repository $image.digest -}}
 {{- else -}}
