@@ -13,7 +13,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from prometheus_client import REGISTRY
 
 from thumbnailer_api import app, metrics
-from thumbnailer_api.housekeeping import loop, observe
+from thumbnailer_api.housekeeping import loop, observe, prices
 from thumbnailer_api.problems import every_problem
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -46,7 +46,7 @@ def test_docs_describe_every_route_and_problem() -> None:
         assert re.search(rf"^\| {problem.status} \|.*`{problem.type}`", text, re.MULTILINE), problem.type
 
 
-@pytest.mark.parametrize("module", [metrics, loop, observe])
+@pytest.mark.parametrize("module", [metrics, loop, observe, prices])
 def test_docs_describe_every_metric_and_its_labels(module) -> None:
     text = (DOCS / "metrics.md").read_text()
     ours = [metric for metric in vars(module).values() if hasattr(metric, "_labelnames") and hasattr(metric, "collect")]

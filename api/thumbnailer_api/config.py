@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from ipaddress import ip_address
 from typing import Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from thumbnailer_storage.config import (
     HOST,
     LEASE_SECONDS,
     MAX_UPLOAD_BYTES,
+    Listed,
     Settings,
     StorageSettings,
     load,
@@ -23,6 +25,7 @@ from thumbnailer_storage.logs import LogSettings
 S = TypeVar("S", bound=Settings)
 
 DAY = 86400
+INSTANCE_TYPE = re.compile(r"[a-z0-9-]{1,40}\.[a-z0-9-]{1,40}")
 BODY_SECONDS = Field(300.0, gt=0, le=DAY, description="Longest time that a request's body may take, in seconds.")
 
 
@@ -101,8 +104,20 @@ class HousekeeperSettings(Settings):
     sweep_seconds: float = Field(
         3600.0, gt=0, le=DAY, description="Pause between two sweeps of objects that nobody needs."
     )
+    spot_prices: Listed = Field(
+        (),
+        description="Types of EC2 instances, such as `g4dn.xlarge`, whose spot price in `AWS_REGION` is read every "
+        "five minutes and served under `/scaling`.",
+    )
     lease_seconds: float = LEASE_SECONDS
     body_seconds: float = BODY_SECONDS
+
+    @field_validator("spot_prices")
+    @classmethod
+    def they_are_instance_types(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names) or not all(INSTANCE_TYPE.fullmatch(name) for name in names):
+            raise ValueError("name each type once, separated by commas: g4dn.xlarge,c7i.large")
+        return names
 
 
 def is_loopback(host: str) -> bool:

@@ -6,6 +6,7 @@ variable that no program of ours knows, is a `SettingError` at start.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,25 +32,12 @@ PREFIX = "THUMBNAILER_"
 
 EVERY_NAME = frozenset(
     {
-        *(
-            "AUTH",
-            "CLASSES",
-            "DATA",
-            "DATABASE",
-            "HOST",
-            "INSECURE_NO_AUTH",
-            "KEY",
-            "OBJECTS",
-            "PORT",
-            "QUEUE",
-            "QUEUES",
-            "URL",
-        ),
+        *("AUTH", "DATA", "DATABASE", "HOST", "INSECURE_NO_AUTH", "KEY", "OBJECTS", "PORT", "QUEUE", "QUEUES", "URL"),
         *("API_HEALTH_PORT", "HOUSEKEEPER_HEALTH_PORT", "WORKER_HEALTH_PORT", "LOG_FORMAT", "LOG_LEVEL"),
         *("BODY_SECONDS", "DRAIN_SECONDS", "MAX_UPLOAD_BYTES", "THREADS"),
         *("CHILD_CPU_SECONDS", "CHILD_MEMORY_MIB", "CONCURRENCY", "GRACE_SECONDS", "LEASE_SECONDS", "MISSING_SECONDS"),
-        *("MAX_FRAMES", "MAX_PIXELS", "SCRATCH"),
-        *("HOUSEKEEPING_SECONDS", "RESEND_SECONDS", "SWEEP_SECONDS"),
+        *("CLASSES", "MAX_FRAMES", "MAX_PIXELS", "SCRATCH"),
+        *("HOUSEKEEPING_SECONDS", "RESEND_SECONDS", "SPOT_PRICES", "SWEEP_SECONDS"),
         *("CREATE_BUCKET", "DATABASE_CONNECTIONS", "DOWNLOADS", "DOWNLOADS_URL", "QUEUE_LIMIT", "START_SECONDS"),
     }
 )
@@ -127,6 +115,11 @@ def masked(value: str) -> str:
     value = re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", value)
     value = re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", value)
     return re.sub(r"^([^:]*:(?://)?[^:/@]*):.*@", r"\1:***@", value)
+
+
+def aws_region() -> str | None:
+    """`AWS_REGION`, as every SDK of AWS but boto3 reads it; None leaves boto3 to its own settings."""
+    return os.environ.get("AWS_REGION") or None
 
 
 @contextmanager

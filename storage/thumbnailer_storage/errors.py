@@ -20,6 +20,7 @@ StorageError
 ├── SchemaTooOld              somebody has to migrate
 ├── SchemaTooNew              this program is older than the database
 ├── ForeignStore              the object store belongs to another database
+├── PriceUnavailable          nobody says just now what computing costs
 └── SettingError              a setting is wrong; says which one and what is allowed
 """
 
@@ -117,6 +118,10 @@ class SchemaTooNew(StorageError):
 
 class ForeignStore(StorageError):
     """The object store's marker names another database."""
+
+
+class PriceUnavailable(StorageError):
+    """EC2 does not say what an instance costs."""
 
 
 class SettingError(StorageError):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Event, Thread
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -13,6 +14,7 @@ from prometheus_client import Counter, Gauge
 from thumbnailer_api.config import HousekeeperSettings
 from thumbnailer_api.housekeeping.feed import FEED_SECONDS, Feed
 from thumbnailer_api.housekeeping.observe import Looks, Observe
+from thumbnailer_api.housekeeping.prices import AGAIN_SECONDS, PRICES_SECONDS, Prices
 from thumbnailer_api.housekeeping.rescue import Rescue
 from thumbnailer_api.housekeeping.resend import Resend
 from thumbnailer_api.housekeeping.scaling import Scaling
@@ -37,56 +39,86 @@ log = structlog.get_logger()
 
 @dataclass
 class Duty:
-    """Something to do every so many seconds; returns how much it did."""
+    """Something to do every so many seconds, after a failure sooner; returns how much it did."""
 
     name: str
     every: float
     do: Callable[[], int]
+    again: float = math.inf
     due: float = field(default_factory=time.monotonic)
 
 
-def duties(stores: Stores, settings: HousekeeperSettings, scaling: Scaling) -> list[Duty]:
-    """What a housekeeper does, in this order."""
+def prompt_duties(stores: Stores, settings: HousekeeperSettings, scaling: Scaling) -> list[Duty]:
+    """What a housekeeper does, in this order, and what cannot wait for the duties below."""
     often, feed, looks = settings.housekeeping_seconds, Feed(stores), Looks(stores)
     return [
         Duty("rescue", often, Rescue(stores, settings.lease_seconds)),
         Duty("feed", FEED_SECONDS, feed),
         Duty("resend", often, Resend(stores, settings.resend_seconds, feed, looks)),
         Duty("observe", often, Observe(stores, looks, scaling)),
-        Duty("sweep", settings.sweep_seconds, Sweep(stores, settings.body_seconds)),
     ]
 
 
-class Housekeeper:
-    """Goes through the duties until it is told to stop; a duty that fails does not hold up the others."""
+def slow_duties(stores: Stores, settings: HousekeeperSettings, scaling: Scaling) -> list[Duty]:
+    """What may take its time: a sweep of a large bucket minutes, an EC2 that does not answer seconds."""
+    found = [Duty("sweep", settings.sweep_seconds, Sweep(stores, settings.body_seconds))]
+    if settings.spot_prices:
+        from thumbnailer_storage.aws import SpotPrices  # noqa: PLC0415 - boto3 takes a while and memory
 
-    def __init__(self, stores: Stores, settings: HousekeeperSettings) -> None:
-        self.scaling = Scaling(FRESH_ROUNDS * settings.housekeeping_seconds)
-        self._duties = duties(stores, settings, self.scaling)
-        self._round = time.monotonic()
+        prices = Prices(settings.spot_prices, scaling.prices, SpotPrices().cheapest)
+        found.insert(0, Duty("prices", PRICES_SECONDS, prices, again=AGAIN_SECONDS))
+    return found
+
+
+class Loop:
+    """Goes through some duties until it is told to stop; a duty that fails does not hold up the others."""
+
+    def __init__(self, duties: list[Duty]) -> None:
+        self._duties = duties
+        self.round = time.monotonic()
 
     def run(self, stop: Event) -> None:
         while not stop.is_set():
-            self._round = time.monotonic()
+            self.round = time.monotonic()
             for duty in self._duties:
                 if duty.due <= time.monotonic() and not stop.is_set():
                     perform(duty)
             stop.wait(max(0.05, min(duty.due for duty in self._duties) - time.monotonic()))
 
+
+class Housekeeper:
+    """Does its duties until it is told to stop, the slow ones in a thread of their own. Raises SettingError."""
+
+    def __init__(self, stores: Stores, settings: HousekeeperSettings) -> None:
+        self.scaling = Scaling(FRESH_ROUNDS * settings.housekeeping_seconds)
+        self._prompt = Loop(prompt_duties(stores, settings, self.scaling))
+        self._slow = Loop(slow_duties(stores, settings, self.scaling))
+        self._beside: Thread | None = None
+
+    def run(self, stop: Event) -> None:
+        self._beside = Thread(target=self._slow.run, args=(stop,), name="housekeeper-slow", daemon=True)
+        self._beside.start()
+        self._prompt.run(stop)
+        self._beside.join()
+
     @property
     def healthy(self) -> bool:
-        return time.monotonic() - self._round < STALLED_SECONDS
+        """Whether rounds come round and the other thread lives; how long a sweep takes is nobody's fault."""
+        alive = self._beside is None or self._beside.ident is None or self._beside.is_alive()
+        return alive and time.monotonic() - self._prompt.round < STALLED_SECONDS
 
 
 def perform(duty: Duty) -> None:
     """One round of one duty. It may fail for any reason: the next round is another try."""
+    pause = min(duty.every, duty.again)
     try:
         done.labels(duty.name).inc(duty.do())
         last.labels(duty.name).set_to_current_time()
+        pause = duty.every
     except StorageError as error:
         failures.labels(duty.name).inc()
         log.warning("a duty failed and is tried again", duty=duty.name, reason=str(error))
     except Exception:
         failures.labels(duty.name).inc()
         log.exception("a duty failed and is tried again", duty=duty.name)
-    duty.due = time.monotonic() + duty.every
+    duty.due = time.monotonic() + pause
