@@ -52,11 +52,11 @@
 {{- end }}
 {{- end }}
 
-{{/* Before it counts as unreadable, each look that fails counts as one without work, and after the cool-down the pool would end. */}}
+{{/* A pool should not end sooner than KEDA finds out that its queue cannot be read. */}}
 {{- define "thumbnailer.workers.refuse.cooldown" }}
 {{- $least := mul (int64 .pool.pollingInterval) (add1 (int64 .pool.fallback.failureThreshold)) }}
 {{- if and .root.Values.autoscaling.enabled (le (int64 .pool.cooldownPeriod) $least) }}
-{{ .name }}.cooldownPeriod is {{ int64 .pool.cooldownPeriod }}: it has to be more than pollingInterval times (fallback.failureThreshold + 1), which is {{ $least }}, or a queue that cannot be read ends the workers.
+{{ .name }}.cooldownPeriod is {{ int64 .pool.cooldownPeriod }}: it has to be more than pollingInterval times (fallback.failureThreshold + 1), which is {{ $least }}: a pool should not end before KEDA knows whether its queue can be read.
 {{- end }}
 {{- end }}
 
