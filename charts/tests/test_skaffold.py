@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import jsonschema
 import pytest
 import yaml
-from missing import leave_out
 from rendering import CHART, Object, Rendered, render
 
 ROOT = CHART.parent.parent
@@ -75,8 +74,8 @@ def deployed(way: str) -> Rendered:
 
 
 def test_it_is_valid() -> None:
-    if not SCHEMA.exists():
-        leave_out("skaffold's schema is not beside the repository")
+    if not SCHEMA.exists():  # also in CI: it is not part of the repository
+        pytest.skip("skaffold's schema is not beside the repository")
     jsonschema.validate(CONFIG, json.loads(SCHEMA.read_text()))
     for profiles, _ in WAYS.values():
         jsonschema.validate(patched(profiles), json.loads(SCHEMA.read_text()))
