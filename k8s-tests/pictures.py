@@ -9,8 +9,8 @@ from PIL import Image
 
 Outputs = Sequence[Mapping[str, object]]
 QUICK: Outputs = ({"size": "64x64"},)
-LONG: Outputs = ({"format": "avif", "size": "2400x2400"},)
-"""Keeps a worker of half a core busy for about six seconds; each further output for as long again."""
+LONG: Outputs = ({"format": "avif", "size": "2000x2000"},)
+"""Keeps a worker of half a core busy for about four seconds; each further output for as long again."""
 
 
 @cache

@@ -42,6 +42,7 @@ class Release:
         self.custom = kubernetes.CustomObjectsApi()
         self.autoscaling = kubernetes.AutoscalingV2Api()
         self._forwards: list[Forward] = []
+        self._client: Client | None = None
         self.installed_in = 0.0
         """Seconds from helm install until all was ready."""
 
@@ -81,6 +82,8 @@ class Release:
 
     def remove(self) -> None:
         """Uninstall it while KEDA runs, which clears its own finalizers, and drop the namespace."""
+        if self._client:
+            self._client.close()
         for forward in self._forwards:
             forward.close()
         self.helm("uninstall", self.name, "--ignore-not-found", "--wait")
@@ -138,8 +141,14 @@ class Release:
         stays(what, holds, namespace=self.namespace, seconds=seconds)
 
     def wait_until_zero(self, *pools: str) -> None:
+        """No worker is left, not even one on its way out, and KEDA has seen that."""
         for pool in pools:
-            self.wait(f"pool {pool} has no workers", lambda pool=pool: not self.workers(pool))
+            label = f"app.kubernetes.io/instance={self.name},thumbnailer/pool={pool}"
+            self.wait(
+                f"pool {pool} has no workers",
+                lambda label=label: not self.core.list_namespaced_pod(self.namespace, label_selector=label).items,
+            )
+        time.sleep(3)
 
     def wait_until_ready(self) -> None:
         """Every pod that is not a worker is ready."""
@@ -162,9 +171,12 @@ class Release:
         self._forwards.append(Forward(self.namespace, service, port))
         return self._forwards[-1].url
 
-    @cached_property
+    @property
     def client(self) -> Client:
-        return Client(self.forward(self.fullname, 80), self.key)
+        """The service's client, with the first key."""
+        if self._client is None:
+            self._client = Client(self.forward(self.fullname, 80), self.key)
+        return self._client
 
     def submit(self, count: int = 1, *, outputs: Outputs = QUICK, priority: str | None = None,
                job_class: str | None = None) -> list[Job]:  # fmt: skip
