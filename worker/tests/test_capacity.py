@@ -1,12 +1,13 @@
 """How many jobs fit, on fabricated trees of control groups."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from thumbnailer_storage.errors import SettingError
-from thumbnailer_worker.capacity import PARENT_BYTES, concurrency, cores, memory_bytes
+from thumbnailer_worker.capacity import PARENT_BYTES, Files, concurrency, cores, memory_bytes
 
 GIB = 1 << 30
 
@@ -106,6 +107,34 @@ def test_a_worker_that_cannot_fit_one_child_refuses_to_start(tree):
     root = tree(**V2, **{"sys/fs/cgroup/pods/one/memory.max": f"{GIB}"})
     with pytest.raises(SettingError, match="THUMBNAILER_CHILD_MEMORY"):
         concurrency(None, GIB, root)
+
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("memory", "files", "expected"),
+    [
+        (1536 * MIB, Files(), 1),
+        (1536 * MIB, Files(256 * MIB, 306 * MIB), 1),
+        (1471 * MIB, Files(256 * MIB, 306 * MIB), None),
+        (2496 * MIB, Files(256 * MIB, 306 * MIB), 2),
+        (2048 * MIB, Files(1024 * MIB, 306 * MIB), 1),
+    ],
+    ids=["on a disk", "it fits", "it does not", "all jobs share it", "larger than a job can fill"],
+)
+def test_files_that_lie_in_memory_count(tree, memory, files, expected):
+    root = tree(**V2, **{"sys/fs/cgroup/pods/one/memory.max": f"{memory}"})
+    if expected:
+        assert concurrency(None, GIB, root, files) == expected
+    else:
+        with pytest.raises(SettingError, match="256 MiB for their files, which THUMBNAILER_SCRATCH keeps in memory"):
+            concurrency(None, GIB, root, files)
+
+
+def test_a_folder_in_memory_is_told_from_one_on_a_disk(tmp_path):
+    assert Files.of(Path("/dev/shm"), 5) == Files(shutil.disk_usage("/dev/shm").total, 5)
+    assert Files.of(Path("/proc"), 5) == Files()
 
 
 def test_this_machine_fits_something():

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from thumbnailer_storage.errors import SettingError
+from thumbnailer_storage.opening import file_system
 
 PARENT_BYTES = 192 << 20
 """What the worker itself needs beside its children."""
@@ -15,18 +18,40 @@ _MIB = 1 << 20
 _V2 = "cgroup"
 
 
-def concurrency(asked: int | None, child_bytes: int, root: Path = Path("/")) -> int:
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What the scratch folder may take of the memory: all of its file system where that is there, or `each` job's."""
+
+    whole: int = 0
+    each: int = 0
+
+    @classmethod
+    def of(cls, folder: Path, each: int) -> Files:
+        """Nothing where the folder is on a disk."""
+        if file_system(folder) != "tmpfs":
+            return cls()
+        found = os.statvfs(folder)
+        return cls(found.f_frsize * found.f_blocks or sys.maxsize, each)
+
+    def of_jobs(self, number: int) -> int:
+        return min(self.whole, number * self.each)
+
+
+def concurrency(asked: int | None, child_bytes: int, root: Path = Path("/"), files: Files = Files()) -> int:
     """The jobs to work on at once: as asked, else the least of cores, CPU quota and memory; at least 1.
 
     `root` holds proc and sys. Raises SettingError where that many children do not fit into the memory.
     """
     memory = memory_bytes(root)
-    fitting = max(0, memory - PARENT_BYTES) // child_bytes
+    room = max(0, memory - PARENT_BYTES)
+    fitting = max((room - files.whole) // child_bytes, room // (child_bytes + files.each))
     chosen = asked or max(1, min(int(cores(root)), fitting))
     if chosen > fitting:
+        scratch = files.of_jobs(chosen) // _MIB
+        also = f", {scratch} MiB for their files, which THUMBNAILER_SCRATCH keeps in memory," if scratch else ""
         raise SettingError(
-            f"{chosen} jobs at once, each with up to {child_bytes // _MIB} MiB (THUMBNAILER_CHILD_MEMORY_MIB), and "
-            f"{PARENT_BYTES // _MIB} MiB for the worker itself do not fit into {memory // _MIB} MiB of memory: "
+            f"{chosen} jobs at once, each with up to {child_bytes // _MIB} MiB (THUMBNAILER_CHILD_MEMORY_MIB){also} "
+            f"and {PARENT_BYTES // _MIB} MiB for the worker itself do not fit into {memory // _MIB} MiB of memory: "
             "lower THUMBNAILER_CHILD_MEMORY_MIB or THUMBNAILER_CONCURRENCY, or give the worker more memory"
         )
     return chosen

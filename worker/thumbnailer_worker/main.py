@@ -16,7 +16,7 @@ from thumbnailer_storage.errors import StoreUnavailable
 from thumbnailer_storage.opening import Stores
 from thumbnailer_storage.starting import Start
 from thumbnailer_worker import metrics
-from thumbnailer_worker.capacity import concurrency
+from thumbnailer_worker.capacity import Files, concurrency
 from thumbnailer_worker.config import WorkerSettings
 from thumbnailer_worker.handling import STOPPED, Handler
 from thumbnailer_worker.holds import Heartbeat, Hold, Holds
@@ -166,7 +166,8 @@ def make_children(settings: WorkerSettings, scratch: Path) -> list[Child]:
         max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels, max_frames=settings.max_frames
     )
     children = []
-    for n in range(concurrency(settings.concurrency, limits.memory_bytes)):
+    files = Files.of(scratch, settings.max_upload_bytes + limits.file_bytes)
+    for n in range(concurrency(settings.concurrency, limits.memory_bytes, files=files)):
         folder = scratch / f"slot-{n}"
         folder.mkdir()
         children.append(Child(folder, limits, imaging, lambda death: metrics.child_deaths.labels(death.value).inc()))
