@@ -12,7 +12,7 @@ import yaml
 from missing import needed
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
-from rendering import CHART, Object, Rendered, render
+from rendering import CHART, Object, Refused, Rendered, render
 
 import thumbnailer_api.housekeeping.loop
 import thumbnailer_api.metrics
@@ -202,3 +202,15 @@ def test_costs_are_shown_for_each_pool_that_has_a_price(monitored: Rendered) -> 
 
 def test_nothing_of_it_is_there_unless_asked_for() -> None:
     assert not render("default").of("PodMonitor", "ServiceMonitor", "PrometheusRule")
+
+
+@pytest.mark.parametrize(
+    ("monitoring", "said"),
+    [
+        ({"rules": {"enabled": True}, "podMonitor": {"enabled": True}}, "monitoring.rules.enabled is true: set"),
+        ({"dashboard": {"hourlyCost": {"cheap": 0.1}}}, "monitoring.dashboard.hourlyCost.cheap is the price of a pool"),
+    ],
+)
+def test_what_would_show_nothing_is_refused(monitoring: Object, said: str) -> None:
+    with pytest.raises(Refused, match=said):
+        render({"monitoring": monitoring})
