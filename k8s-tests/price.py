@@ -50,7 +50,7 @@ class Price:
         release.kubectl("wait", "pod/price", "--for=condition=Ready", "--timeout=60s")
 
     def is_now(self, price: float) -> None:
-        self._release.ask("services", "price", 8000, f"set/{price}")
+        self._release.wait("the price is set", lambda: self._release.ask("services", "price", 8000, f"set/{price}"))
 
     def vanishes(self) -> None:
         """Nobody answers at its address any more."""

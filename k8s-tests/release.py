@@ -37,10 +37,9 @@ class Release:
 
     def __init__(self, namespace: str, name: str = "thumbnailer") -> None:
         self.namespace, self.name = namespace, name
-        self.core = kubernetes.CoreV1Api()
-        self.apps = kubernetes.AppsV1Api()
-        self.custom = kubernetes.CustomObjectsApi()
-        self.autoscaling = kubernetes.AutoscalingV2Api()
+        self._api = kubernetes.ApiClient()
+        self.core = kubernetes.CoreV1Api(self._api)
+        self.apps = kubernetes.AppsV1Api(self._api)
         self._forwards: list[Forward] = []
         self._client: Client | None = None
         self.installed_in = 0.0
@@ -88,14 +87,19 @@ class Release:
             forward.close()
         self.helm("uninstall", self.name, "--ignore-not-found", "--wait")
         self.core.delete_namespace(self.namespace)
+        self._api.rest_client.pool_manager.clear()  # its own close() leaves connections open
 
     # What kubectl does.
 
-    def kubectl(self, *words: object, input: str | None = None) -> str:  # noqa: A002 - subprocess' word
+    def kubectl(self, *words: object) -> str:
+        """What kubectl says of this namespace; CalledProcessError with all that it complained of."""
         command = ["kubectl", "--namespace", self.namespace, *map(str, words)]
-        return subprocess.run(
-            command, input=input, capture_output=True, text=True, timeout=300, check=True
-        ).stdout  # fmt: skip
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        if ended.returncode:
+            error = subprocess.CalledProcessError(ended.returncode, command, ended.stdout, ended.stderr)
+            error.add_note(ended.stderr)
+            raise error
+        return ended.stdout
 
     def ask(self, kind: str, name: str, port: int, path: str) -> str:
         """What a pod or service answers, through the API server."""

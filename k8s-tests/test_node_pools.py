@@ -91,7 +91,8 @@ def test_a_drained_node_loses_nothing(release: Release, say: Say) -> None:
     began = time.monotonic()
     try:
         ours = f"app.kubernetes.io/instance={release.name},thumbnailer/pool=economy"
-        release.kubectl("drain", node, "--ignore-daemonsets", "--pod-selector", ours, "--timeout=200s")
+        drain = ["drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=200s"]
+        release.kubectl(*drain, "--pod-selector", ours)
         say(f"the spot node drained while a job ran: {time.monotonic() - began:.1f} s")
         release.stays("no job is in processing", lambda: not release.processing(jobs), seconds=3)
     finally:
