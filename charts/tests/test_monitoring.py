@@ -137,6 +137,11 @@ def test_alerts_and_panels_ask_for_what_the_programs_export(monitored: Rendered)
         assert grouped <= set.union(*(known[name] for name, _ in selected)), query
 
 
+def test_no_label_of_ours_is_one_that_prometheus_takes_for_the_target() -> None:
+    ours = set.union(*exported().values()) - MONITORS - {"pool"}
+    assert not ours & {"instance", "job", "pod", "container", "endpoint", "service"}
+
+
 def test_every_alert_says_what_to_do_and_where_that_is_written(monitored: Rendered) -> None:
     text = (ROOT / "docs/operating.md").read_text() + (ROOT / "docs/monitoring.md").read_text()
     for rule in rules(monitored):

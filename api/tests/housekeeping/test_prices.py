@@ -17,7 +17,7 @@ from thumbnailer_storage.errors import PriceUnavailable, SettingError
 
 
 def shown(instance: str) -> float | None:
-    return REGISTRY.get_sample_value("thumbnailer_spot_price_dollars", {"instance": instance})
+    return REGISTRY.get_sample_value("thumbnailer_spot_price_dollars", {"type": instance})
 
 
 def test_a_price_is_kept_while_it_cannot_be_read_until_it_is_old() -> None:

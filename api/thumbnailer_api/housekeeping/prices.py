@@ -16,7 +16,7 @@ AGAIN_SECONDS = 30.0
 """The pause after a failure."""
 
 dollars = Gauge(
-    "thumbnailer_spot_price_dollars", "Dollars an hour of a spot instance, in the region's cheapest zone", ["instance"]
+    "thumbnailer_spot_price_dollars", "Dollars an hour of a spot instance, in the region's cheapest zone", ["type"]
 )
 
 
