@@ -35,7 +35,7 @@ def test_a_class_that_is_not_configured_is_refused_with_those_that_are(service, 
         service.http.post("/jobs", params={"class": name}, content=small),
     ):
         assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request")
-        says = f"class: {name!r} is not configured: it is one of gpu, big-memory, or leave it out"
+        says = f"class: {name!r} is not configured: name one of gpu, big-memory, or leave it out"
         assert says in answer.json()["detail"]
     assert service.uploads() == []
 

@@ -78,9 +78,10 @@ class View:
     def line(self) -> str:
         """All of it in a line: depth by queue, ready/desired workers by pool, jobs by status."""
         depths = " ".join(f"{name} {depth}" for name, depth in self.depths.items())
-        workers = " ".join(f"{pool.name} {pool.ready}/{pool.desired}" for pool in self.pools)
+        workers = " ".join(f"{pool.name} {pool.ready}/{pool.desired}" for pool in self.pools) or "none"
+        workers = "unknown" if self._workers.seen is None else workers
         jobs = " ".join(f"{status} {number}" for status, number in self.jobs.items())
-        return f"queues: {depths} | workers: {workers or 'unknown'} | jobs: {jobs or 'none'}{self.troubles()}"
+        return f"queues: {depths} | workers: {workers} | jobs: {jobs or 'none'}{self.troubles()}"
 
     def troubles(self) -> str:
         return "".join(f" | {look.trouble}" for look in (self._queues, self._workers) if look.trouble)

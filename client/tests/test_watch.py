@@ -119,6 +119,11 @@ def test_without_kubectl_the_depth_is_shown_and_the_reason(watch):
     assert "queues: express 3 | workers: unknown | jobs: pending 4 | there is no kubectl" in line
 
 
+def test_a_cluster_without_workers_has_none(watch, cluster):
+    cluster.has()
+    assert "| workers: none |" in watch().stdout.readline()
+
+
 def test_a_cluster_that_does_not_answer_is_told_in_kubectls_words(watch, cluster):
     assert "| The connection to the server was refused" in watch().stdout.readline()
 

@@ -102,8 +102,10 @@ def a_class(name: str | None, info: ValidationInfo) -> str | None:
     classes: Sequence[str] = (info.context or {}).get("classes", ())
     if name is None or name in classes:
         return name
-    ours = f"it is one of {', '.join(classes)}" if classes else "this service has no classes"
-    raise ValueError(f"{shown(name)} is not configured: {ours}, or leave it out")
+    ours = (
+        f"name one of {', '.join(classes)}, or leave it out" if classes else "this service has no classes, leave it out"
+    )
+    raise ValueError(f"{shown(name)} is not configured: {ours}")
 
 
 class JobAsked(Asked):
