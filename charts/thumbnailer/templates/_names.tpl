@@ -1,8 +1,11 @@
-{{/* Cut so that `keda-hpa-<fullname>-worker-<pool>`, with a pool's name of 16, stays within the 63 of a label. */}}
+{{/*
+Cut so that `keda-hpa-<fullname>-worker-<pool>`, with a pool's name of 16, stays within the 63 of a label. A release may
+have dots in its name, and a Service may not.
+*/}}
 {{- define "thumbnailer.fullname" -}}
 {{- $chart := default .Chart.Name .Values.nameOverride -}}
 {{- $release := ternary .Release.Name (printf "%s-%s" .Release.Name $chart) (contains $chart .Release.Name) -}}
-{{- default $release .Values.fullnameOverride | trunc 30 | trimSuffix "-" -}}
+{{- default $release .Values.fullnameOverride | replace "." "-" | trunc 30 | trimSuffix "-" -}}
 {{- end }}
 
 {{/* What never changes, since a selector cannot. Given root and component; pods of a pool add `thumbnailer/pool`. */}}
