@@ -15,6 +15,7 @@ a line, with the value and what to do; all are shown at once.
 {{- include "thumbnailer.refuse.kinds" . }}
 {{- include "thumbnailer.workers.refusals" . }}
 {{- include "thumbnailer.monitoring.refusals" . }}
+{{- include "thumbnailer.monitoring.refusals" . }}
 {{- end }}
 
 {{/* Each store is bundled or external: not both, not neither. */}}
