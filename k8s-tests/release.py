@@ -189,9 +189,9 @@ class Release:
         def one(_: int) -> Job:
             return self.client.submit(photo(), outputs=outputs, priority=priority, job_class=job_class)  # type: ignore[arg-type]
 
-        one_first = one(0)
+        self.client.queue()  # asks again until kubectl has noticed that the API's pod is another one; a POST may not
         with ThreadPoolExecutor(4) as threads:
-            return [one_first, *threads.map(one, range(count - 1))]
+            return list(threads.map(one, range(count)))
 
     def scaling(self, queue: str) -> dict[str, float]:
         """What the housekeeper tells KEDA of a queue."""
