@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Where Go's own installer puts it; the chart's tests get their tools by it.
+export PATH := $(PATH):/usr/local/go/bin
 PACKAGES := storage api worker client
 PYTEST := $(BIN)/pytest -q
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
@@ -69,7 +71,7 @@ test-stores: .venv/dev  ## the tests on real stores in containers; builds the im
 	$(PYTEST) -m "stores and not k8s"
 
 test-chart: .venv/dev .cache/tools/ready  ## the tests of chart, alerts, skaffold.yaml and workflows, without a cluster
-	PATH="$(CURDIR)/.cache/tools:$$PATH" $(PYTEST) -m chart
+	$(PYTEST) -m chart
 
 test-k8s: .venv/dev  ## the tests on a kind cluster
 	@! docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory images
@@ -117,6 +119,11 @@ clean:  ## remove what the targets made, but not data/, where `make run` keeps i
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/it")'
 	$(PYTHON) -m venv .venv
+
+# Helm 4, helm-docs, kube-score, actionlint, promtool: for the chart's tests.
+.cache/tools/ready: charts/tests/get-tools
+	@charts/tests/get-tools .cache/tools
+	@touch $@
 
 # The photos of scikit-image's wheel, without its dependencies.
 .photos/ready: requirements/photos.txt | .venv/run
