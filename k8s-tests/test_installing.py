@@ -22,6 +22,7 @@ def test_an_installed_release_is_ready_and_its_own_test_passes(release: Release,
     say(f"helm install --wait, until all is ready: {release.installed_in:.0f} s")
     release.wait_until_ready()
     assert "Phase:          Succeeded" in release.helm("test", release.name, "--timeout", "5m")
+    assert not release.kubectl("get", "events", "--field-selector", "reason=Pulling", "-o", "name"), "images are loaded"
 
 
 def test_the_readmes_session_works_as_pasted(release: Release, tmp_path: Path) -> None:
