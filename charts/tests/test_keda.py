@@ -174,7 +174,7 @@ def test_without_a_gate_nobody_asks_for_a_price() -> None:
 
 
 @pytest.mark.parametrize(
-    "why", [{"activation": 1}, {"priceGate": {"below": 1, "openAfter": 60, "source": {"spot": "x"}}}]
+    "why", [{"activation": 1}, {"priceGate": {"below": 1, "openAfter": 60, "source": {"spot": "g4dn.xlarge"}}}]
 )
 def test_where_the_formula_asks_for_ages_they_are_read_from_the_housekeeper_for_each_queue(why: Object) -> None:
     pools = {"mixed": {"queues": ["express", "large-pictures"]} | why}
