@@ -13,14 +13,14 @@ from uuid import uuid4
 
 import cluster
 import pytest
-from containers import needed
+from containers import find_engine, needed
 from kubernetes import config as kubernetes_config
 from release import Release, released
 
 HERE = Path(__file__).parent
 RUN = "THUMBNAILER_TEST_RUN"
 """Folder of this run, which all processes of xdist share: locks, and the kubeconfig once there is a cluster."""
-PROGRAMS = ("docker", "kind", "kubectl", "helm")
+PROGRAMS = ("kind", "kubectl", "helm")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -76,16 +76,20 @@ def locked(name: str, how: int) -> Iterator[None]:
 def kubeconfig() -> Path:
     """A cluster: with K8S_CLUSTER=given the one of KUBECONFIG, else one that the first process makes for all."""
     given = os.environ.get("K8S_CLUSTER") == "given"
-    for program in PROGRAMS[2:] if given else PROGRAMS:
+    for program in PROGRAMS[1:] if given else PROGRAMS:
         if shutil.which(program) is None:
             needed(f"there is no {program} on this machine")
+    if not given:
+        find_engine()
     path = Path(os.environ["KUBECONFIG"] if given else f"{os.environ[RUN]}/kubeconfig")
     if not given:
         with locked("making", fcntl.LOCK_EX):
-            if not path.exists():
-                name = f"thumbnailer-test-{uuid4().hex[:6]}"
-                (path.parent / "made").write_text(name)
-                cluster.up(name, path)
+            made, ready = path.parent / "made", path.parent / "ready"
+            if not made.exists():
+                made.write_text(f"thumbnailer-test-{uuid4().hex[:6]}")
+            if not ready.exists():
+                cluster.up(made.read_text(), path)
+                ready.touch()
         os.environ["KUBECONFIG"] = str(path)
     kubernetes_config.load_kube_config(str(path))
     return path
