@@ -71,7 +71,7 @@ test-stores: .venv/dev  ## the tests on real stores in containers; builds the im
 	$(PYTEST) -m "stores and not k8s"
 
 test-chart: .venv/dev .cache/tools/ready  ## the tests of chart, alerts, skaffold.yaml and workflows, without a cluster
-	$(PYTEST) -m chart
+	$(PYTEST) -m chart -n 2 charts/tests
 
 test-k8s: .venv/dev  ## the tests on a kind cluster
 	@! docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory images
