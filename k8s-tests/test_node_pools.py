@@ -72,9 +72,11 @@ def test_gpu_jobs_run_on_the_gpu_node_and_only_while_it_has_one(release: Release
 
 
 def test_a_worker_pod_that_is_deleted_finishes_within_its_grace_and_loses_nothing(release: Release, say: Say) -> None:
-    jobs = release.submit(2, outputs=[*LONG, *LONG])
+    release.wait_until_zero("standard")
+    jobs = release.submit(1, outputs=LONG * 3)
     release.wait("a job is worked on", lambda: release.processing(jobs))
     worker: Any = release.workers("standard")[0]
+    jobs += release.submit(1)
     began = time.monotonic()
     release.kubectl("delete", "pod", worker.metadata.name)
     took = time.monotonic() - began

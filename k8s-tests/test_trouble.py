@@ -40,7 +40,8 @@ def test_while_the_queue_cannot_be_read_the_pool_starts_its_fallback_and_goes_to
     release.wait_until_zero("standard")
     release.scale("statefulset", "elasticmq", 0)
     try:
-        release.wait("the fallback's workers", lambda: len(release.workers("standard")) == HELD)
+        # A look at a queue that is gone takes KEDA up to ten seconds, and it looks some times before it believes it.
+        release.wait("the fallback's workers", lambda: len(release.workers("standard")) == HELD, 300)
         jobs = release.submit(2)
     finally:
         release.scale("statefulset", "elasticmq", 1)
@@ -54,7 +55,7 @@ def test_while_the_queue_cannot_be_read_the_pool_holds_what_it_has(release: Rele
     held = release.replicas("standard")
     release.scale("statefulset", "elasticmq", 0)
     try:
-        release.stays("as many workers as before", lambda: release.replicas("standard") >= held, seconds=25)
+        release.stays("as many workers as before", lambda: release.replicas("standard") >= held, seconds=30)
     finally:
         release.scale("statefulset", "elasticmq", 1)
     release.assert_whole(jobs, 300)

@@ -26,7 +26,8 @@ STALLED_SECONDS = 300.0
 """A loop that has not come round for so long is stuck, and the housekeeper is to be started anew."""
 
 FRESH_ROUNDS = 3
-"""So many rounds may fail before /scaling leaves out what they should have measured."""
+FRESH_SECONDS = 15.0
+"""So many rounds may fail, or so much time pass on a busy machine, before /scaling leaves out what it had measured."""
 
 done = Counter("thumbnailer_housekeeping_total", "What the housekeeper did, in jobs, messages or objects", ["duty"])
 failures = Counter(
@@ -90,7 +91,7 @@ class Housekeeper:
     """Does its duties until it is told to stop, the slow ones in a thread of their own. Raises SettingError."""
 
     def __init__(self, stores: Stores, settings: HousekeeperSettings) -> None:
-        self.scaling = Scaling(FRESH_ROUNDS * settings.housekeeping_seconds)
+        self.scaling = Scaling(max(FRESH_SECONDS, FRESH_ROUNDS * settings.housekeeping_seconds))
         self._prompt = Loop(prompt_duties(stores, settings, self.scaling))
         self._slow = Loop(slow_duties(stores, settings, self.scaling))
         self._beside: Thread | None = None
