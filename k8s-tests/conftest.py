@@ -84,15 +84,25 @@ def kubeconfig() -> Path:
     path = Path(os.environ["KUBECONFIG"] if given else f"{os.environ[RUN]}/kubeconfig")
     if not given:
         with locked("making", fcntl.LOCK_EX):
-            made, ready = path.parent / "made", path.parent / "ready"
-            if not made.exists():
-                made.write_text(f"thumbnailer-test-{uuid4().hex[:6]}")
-            if not ready.exists():
-                cluster.up(made.read_text(), path)
-                ready.touch()
+            make_cluster(path)
         os.environ["KUBECONFIG"] = str(path)
     kubernetes_config.load_kube_config(str(path))
     return path
+
+
+def make_cluster(kubeconfig: Path) -> None:
+    """The first process makes it; where that fails, the others do not try again, each for minutes."""
+    made, ready = kubeconfig.parent / "made", kubeconfig.parent / "ready"
+    if ready.exists():
+        return
+    if made.exists():
+        pytest.fail("there is no cluster: the first test of this run says why")
+    made.write_text(f"thumbnailer-test-{uuid4().hex[:6]}")
+    try:
+        cluster.up(made.read_text(), kubeconfig)
+    except SystemExit as error:
+        pytest.fail(f"there is no cluster: {error}")
+    ready.touch()
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from pictures import LONG, photo
+from pictures import LONG
 from prometheus_client.parser import text_string_to_metric_families
 from release import CHART, ROOT, Release
 from service import free_ports
@@ -28,11 +28,10 @@ def test_an_installed_release_is_ready_and_its_own_test_passes(release: Release,
 def test_the_readmes_session_works_as_pasted(release: Release, tmp_path: Path) -> None:
     section = (ROOT / "README.md").read_text().partition("\n## On Kubernetes\n")[2].partition("\n## ")[0]
     [session] = [block for block in re.findall(r"```sh\n(.*?)```", section, re.S) if "port-forward" in block]
-    (tmp_path / ".photos" / "photos").mkdir(parents=True)
-    (tmp_path / ".photos" / "photos" / "coffee.png").write_bytes(photo())
+    (tmp_path / "charts").symlink_to(CHART.parent)
     said = paste(release, session, tmp_path)
     assert '"status": "complete"' in said
-    assert (tmp_path / "thumbnails" / "coffee.jpg").read_bytes().startswith(b"\xff\xd8")
+    assert (tmp_path / "thumbnails" / "photo.jpg").read_bytes().startswith(b"\xff\xd8")
 
 
 def test_the_commands_of_the_notes_work_as_pasted(release: Release, tmp_path: Path) -> None:

@@ -41,3 +41,7 @@ def oriented(jpeg: bytes, orientation: int) -> bytes:
     exif = b"Exif\0\0" + tiff
     start_of_image, rest = jpeg[:2], jpeg[2:]
     return start_of_image + struct.pack(">HH", 0xFFE1, 2 + len(exif)) + exif + rest
+
+
+if __name__ == "__main__":
+    unpack()
