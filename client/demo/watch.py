@@ -23,6 +23,8 @@ from thumbnailer.models import QueueState
 
 HISTORY = 60
 BAR = 30
+SILENT_SECONDS = 5.0
+"""After that somebody counts as not answering, though the client still tries."""
 STEPS = " ▁▂▃▄▅▆▇█"
 
 T = TypeVar("T")
@@ -31,22 +33,32 @@ T = TypeVar("T")
 class Look(Generic[T]):
     """Asks again and again in a thread of its own, so that whoever does not answer holds up no picture."""
 
-    def __init__(self, ask: Callable[[], T], every: float) -> None:
+    def __init__(self, who: str, ask: Callable[[], T], every: float) -> None:
+        self._who = who
         self._ask = ask
         self._every = every
+        self._answered = time.monotonic()
         self.first = threading.Event()
         self.seen: T | None = None
-        self.trouble: ThumbnailerError | NoCluster | None = None
+        self.error: ThumbnailerError | NoCluster | None = None
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
         while True:
             try:
-                self.seen, self.trouble = self._ask(), None
+                self.seen, self.error = self._ask(), None
             except (ThumbnailerError, NoCluster) as error:
-                self.trouble = error
+                self.error = error
+            self._answered = time.monotonic()
             self.first.set()
             time.sleep(self._every)
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with what is seen; empty where nothing is."""
+        if self.error is None and time.monotonic() - self._answered > self._every + SILENT_SECONDS:
+            return f"{self._who} does not answer just now"
+        return str(self.error or "")
 
 
 class View:
@@ -151,11 +163,11 @@ def tell(view: View, console: Console, every: float) -> None:
 
 def looks(client: Client, asked: argparse.Namespace) -> tuple[Look[QueueState], Look[list[Pool]]]:
     """Both, once each has been asked; raises ThumbnailerError where the service does not answer from the beginning."""
-    queues = Look(client.queue, asked.every)
-    workers = Look(lambda: pools(asked.namespace, asked.release), asked.every)
+    queues = Look("the service", client.queue, asked.every)
+    workers = Look("kubectl", lambda: pools(asked.namespace, asked.release), asked.every)
     queues.first.wait()
-    if isinstance(queues.trouble, ThumbnailerError):
-        raise queues.trouble
+    if isinstance(queues.error, ThumbnailerError):
+        raise queues.error
     workers.first.wait()
     return queues, workers
 
