@@ -30,7 +30,8 @@ Page = Callable[[], object]
 class Health:
     """Answers /healthz (restart me if it fails), /readyz (send me nothing while it fails) and /metrics; and `pages`.
 
-    Each check and page is asked anew for each request. `?exclude=NAME` leaves a check out, as Kubernetes' own servers do.
+    Each check and page is asked anew for each request. `?exclude=NAME` leaves one
+    out, as Kubernetes' own servers do.
     Raises SettingError, naming `setting`, where the port cannot be had.
     """
 
