@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from rendering import Object, Refused, render
+import yaml
+from rendering import CHART, Object, Refused, render
 
 
 def at(path: str, value: Any) -> Object:
@@ -31,6 +33,10 @@ EXTERNAL = {
 
 def external(path: str, value: Any) -> tuple[Object, Object]:
     return EXTERNAL, at(path, value)
+
+
+def memory(limit: str | int) -> Object:
+    return pool(resources={"limits": {"memory": limit}})
 
 
 UNKNOWN = [
@@ -93,6 +99,7 @@ def refusal(*values: Object) -> str:
 
 OUT_OF_RANGE: list[tuple[str, list[Any]]] = [
     ("cloud", ["azure", "EKS"]),
+    ("global.imagePullSecrets", [["a\nhostNetwork: true"], ["Login"], [""]]),
     ("nameOverride", ["Capitals", 5]),
     ("fullnameOverride", ["under_score", "-dash"]),
     ("images.api.digest", ["latest", "sha256:abc"]),
@@ -101,47 +108,60 @@ OUT_OF_RANGE: list[tuple[str, list[Any]]] = [
     ("auth.insecureNoAuth", ["yes"]),
     ("auth.firstKey.owner", [""]),
     ("secrets.generate", ["false"]),
-    ("api.replicas", [-1, 1.5, "2"]),
+    ("api.replicas", [-1, 1.5, "2", 10001]),
     ("api.service.type", ["Ingress"]),
     ("api.service.port", [0, 65536, "http"]),
     ("api.hpa.from", [0, -1]),
-    ("api.hpa.to", [0]),
-    ("api.hpa.cpuPercent", [0, -5]),
-    ("api.drainSeconds", [-1]),
-    ("api.graceSeconds", [-1]),
-    ("housekeeper.replicas", [-1]),
+    ("api.hpa.to", [0, 99999999999]),
+    ("api.hpa.cpuPercent", [0, -5, 1001]),
+    ("api.drainSeconds", [-1, 604801]),
+    ("api.graceSeconds", [-1, 604801]),
+    ("api.priorityClassName", ["x\nhostNetwork: true", "High"]),
+    ("api.ingress.className", ["a: b", "nginx "]),
+    ("housekeeper.replicas", [-1, 10001]),
     ("housekeeper.spotPrices", ["g4dn.xlarge", [5]]),
-    ("workers.defaults.replicas.from", [-1]),
-    ("workers.pools.standard.replicas.to", [-1]),
-    ("workers.pools.standard.replicas.fixed", [-1]),
+    ("workers.defaults.replicas.from", [-1, 10001]),
+    ("workers.pools.standard.replicas.to", [-1, 99999999999]),
+    ("workers.pools.standard.replicas.fixed", [-1, 10001]),
     ("workers.pools.standard.queues", ["standard", [5]]),
     ("workers.pools.standard.nodes", ["ondemand", ""]),
-    ("workers.pools.standard.queueLength", [0, -1, 1.5]),
-    ("workers.pools.standard.activation", [-1]),
-    ("workers.pools.standard.activationAge", [-1]),
-    ("workers.pools.standard.pollingInterval", [0, -1]),
-    ("workers.pools.standard.cooldownPeriod", [-1]),
-    ("workers.pools.standard.fallback.failureThreshold", [-1]),
-    ("workers.pools.standard.fallback.replicas", [-1]),
-    ("workers.pools.standard.priceGate.below", [-0.1, "cheap"]),
-    ("workers.pools.standard.priceGate.openAfter", [-1]),
-    ("workers.pools.standard.concurrency", [0, -1, 1.5]),
-    ("workers.pools.standard.childMemoryMiB", [0, -1]),
-    ("workers.pools.standard.childCpuSeconds", [0, -1]),
-    ("workers.pools.standard.graceSeconds", [-1]),
-    ("workers.pools.standard.scratch", ["much", -1]),
+    ("workers.pools.standard.queueLength", [0, -1, 1.5, 1000000001]),
+    ("workers.pools.standard.activation", [-1, 1000000001]),
+    ("workers.pools.standard.activationAge", [-1, 604801]),
+    ("workers.pools.standard.pollingInterval", [0, -1, 2**62]),
+    ("workers.pools.standard.cooldownPeriod", [-1, 604801]),
+    ("workers.pools.standard.fallback.failureThreshold", [-1, 1001]),
+    ("workers.pools.standard.fallback.replicas", [-1, 10001]),
+    ("workers.pools.standard.priceGate.below", [-0.1, "cheap", 1000000001]),
+    ("workers.pools.standard.priceGate.openAfter", [-1, 604801]),
+    (
+        "workers.pools.standard.priceGate.source.url",
+        ["https://user:word@prices", 'https://prices/"now"', "https://prices/a b", "https://prices:99999/", "prices"],
+    ),
+    ("workers.pools.standard.concurrency", [0, -1, 1.5, 1025]),
+    ("workers.pools.standard.childMemoryMiB", [0, -1, 2**62]),
+    ("workers.pools.standard.childCpuSeconds", [0, -1, 604801]),
+    ("workers.pools.standard.graceSeconds", [-1, 604801]),
+    ("workers.pools.standard.scratch", ["much", -1, "9" * 16 + "Gi"]),
+    ("workers.pools.standard.priorityClassName", ["x\nhostNetwork: true"]),
+    ("workers.pools.standard.runtimeClassName", ["a: b", "gVisor"]),
     ("workers.pools.standard.settings", [{"max_pixels": 5}, {"THUMBNAILER_MAX_PIXELS": 5}, {"MAX_PIXELS": {}}]),
     ("autoscaling.enabled", ["no"]),
     ("autoscaling.aws.identity", ["irsa"]),
+    ("autoscaling.aws.roleArn", ["keda", 'arn:aws:iam::123456789012:role/a: "b"']),
     ("postgresql.persistence.size", ["big"]),
+    ("postgresql.persistence.storageClass", ["a: b", "Fast"]),
+    ("objects.endpoint", ["https://user:word@s3", 'https://s3"', "https://s3:65536", "https://s3:0", "https://s 3"]),
+    ("queue.endpoint", ["https://user@sqs", "https://sqs'", "https://sqs:99999", "https://sqs/path"]),
+    ("networkPolicy.kedaNamespace", ["", "a: b"]),
     ("database.port", [0, 65536]),
     ("database.sslmode", ["off"]),
-    ("elasticmq.queueLimit", [-1, 1.5]),
+    ("elasticmq.queueLimit", [-1, 1.5, 1000000001]),
     ("queue.type", ["kafka"]),
     ("queue.account", ["me", "12345"]),
     ("queue.prefix", ["", "with space"]),
     ("monitoring.podMonitor.interval", ["often"]),
-    ("monitoring.rules.oldestSeconds", [{"express": -1}]),
+    ("monitoring.rules.oldestSeconds", [{"express": -1}, {"express": 604801}]),
     ("monitoring.dashboard.hourlyCost", [{"standard": -1}, {"standard": "dear"}]),
     ("commonLabels", [{"team": 5}]),
 ]
@@ -154,6 +174,48 @@ def test_values_out_of_their_range_are_refused_by_their_paths(turn: int) -> None
     said = refusal(*(at(path, value) for path, value in wrong))
     missed = [(path, value) for path, value in wrong if f"at '/{path.replace('.', '/')}" not in said]
     assert not missed, said
+
+
+NULL_IS_MEANT = {
+    "workers.defaults.concurrency",
+    "workers.defaults.graceSeconds",
+    "workers.defaults.priceGate.below",
+    "workers.defaults.priceGate.openAfter",
+}
+SHIPPED = yaml.safe_load((CHART / "values.yaml").read_text())
+
+
+def said_in(values: Object, above: str = "") -> Iterator[str]:
+    """The path of every value and section, but not of what maps of the user's own hold, nor of pools, which are partial."""
+    for name, value in values.items():
+        path = above + name
+        yield path
+        if isinstance(value, dict) and name not in {"resources", "monitoringNamespaceLabels", "labels", "pools"}:
+            yield from said_in(value, f"{path}.")
+
+
+def test_null_takes_nothing_out_that_the_chart_needs() -> None:
+    """Helm takes the key away with its default: templates would write <nil>, or stop without a sentence."""
+    paths = [
+        path
+        for path in said_in(SHIPPED)
+        if path not in NULL_IS_MEANT and not path.startswith("monitoring.rules.oldestSeconds.e")
+    ]
+    missed = []
+    for depth in range(5):
+        level = [path for path in paths if path.count(".") == depth]
+        said = refusal(*(at(path, None) for path in level)) if level else ""
+        for path in level:
+            parent, _, name = path.rpartition(".")
+            place = f"/{parent.replace('.', '/')}".removesuffix("/")
+            if not re.search(rf"at '{place}': missing propert(y|ies) .*'{name}'", said):
+                missed.append(path)
+    assert not missed
+
+
+def test_null_where_it_is_meant_is_taken() -> None:
+    said = render(*(at(path, None) for path in NULL_IS_MEANT), at("workers.pools.gpu", None))
+    assert said.of("Deployment", "ScaledObject") == render("default").of("Deployment", "ScaledObject")
 
 
 GATE = {"below": 0.3, "source": {"spot": "g4dn.xlarge"}}
@@ -203,6 +265,10 @@ TOGETHER: list[tuple[str, tuple[Object | str, ...], str]] = [
     ("more than its memory", (pool(concurrency=2),), r"standard\.resources\.limits\.memory is 1536Mi.*raise the limit"),
     ("a child as large as its pod", (pool(childMemoryMiB=1536),), r"limits\.memory.*childMemoryMiB"),
     ("too much scratch", (pool(scratch="321Mi"),), r"limits\.memory.*scratch"),
+    ("a limit in half Gi", (memory("0.5Gi"),), r"limits\.memory is 0\.5Gi, .* are 1472Mi: raise"),
+    ("a limit in M", (memory("1543M"),), r"limits\.memory is 1543M, .* are 1472Mi: raise"),
+    ("a limit in bytes", (memory("1543503871"),), r"limits\.memory is 1543503871, .* are 1472Mi: raise"),
+    ("a limit as a number", (memory(1543503871),), r"limits\.memory is 1543503871, .* are 1472Mi: raise"),
     ("a gate without a price", (pool(priceGate={"below": 1}),), r"priceGate\.below is 1.*source\.spot.*source\.url"),
     (
         "a gate with two prices",
@@ -238,6 +304,13 @@ def test_values_that_exclude_each_other_are_refused_with_what_to_do(
         render(*values)
 
 
+@pytest.mark.parametrize("release", ["1release", "4k.pictures"])
+def test_a_release_that_cannot_name_a_service_is_refused_with_what_to_do(release: str) -> None:
+    with pytest.raises(Refused, match=rf"release {release} .*fullnameOverride"):
+        render(release=release)
+    assert render(at("fullnameOverride", "pictures"), release=release).objects
+
+
 def test_all_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(Refused) as refused:
         render(at("database.host", "db"), pool(nodes="spot", cooldownPeriod=1))
@@ -251,7 +324,11 @@ FITS: list[tuple[str, tuple[Object | str, ...]]] = [
     ("a cool-down just long enough", (pool(cooldownPeriod=41),)),
     ("memory that just fits", (pool(resources={"limits": {"memory": "1472Mi"}}),)),
     ("two jobs that just fit", (pool(concurrency=2, resources={"limits": {"memory": "2496Mi"}}),)),
-    ("memory in another unit, which the worker checks", (pool(resources={"limits": {"memory": "2G"}}),)),
+    ("memory in parts of Gi", (memory("1.4375Gi"),)),
+    ("memory in M", (memory("1544M"),)),
+    ("memory in bytes", (memory(1543503872),)),
+    ("addresses with ports", ("keys-and-endpoints", at("objects.endpoint", "http://s3.media.svc:65535/"))),
+    ("a price behind a question", (pool(priceGate={"below": 1, "source": {"url": "https://p.example:8443/a?b=c&d=%20"}}),)),
     ("a price of nothing", (pool(priceGate={"below": 0, "source": {"spot": "g4dn.xlarge"}}),)),
     ("a gate that opens at once", (pool(priceGate=GATE | {"openAfter": 0}),)),
     ("a queue that starts with a digit", (at("workers.pools.big", {"queues": ["4k-pictures"]}),)),

@@ -10,7 +10,7 @@ housekeeper), and maybe settings: those of the component or pool, which go befor
   valueFrom:
     secretKeyRef: {{ include "thumbnailer.databaseSecret" .root | fromYaml | toJson }}
 - name: THUMBNAILER_OBJECTS
-  value: {{ ternary "s3://thumbnailer" (printf "s3://%s" (list $values.objects.bucket $values.objects.prefix | compact | join "/")) $values.minio.enabled }}
+  value: {{ ternary "s3://thumbnailer" (printf "s3://%s" (list $values.objects.bucket $values.objects.prefix | compact | join "/")) $values.minio.enabled | quote }}
 {{- if $values.minio.enabled }}
 - name: THUMBNAILER_CREATE_BUCKET
   value: "yes"
@@ -37,7 +37,7 @@ housekeeper), and maybe settings: those of the component or pool, which go befor
   value: "300"
 {{- with include "thumbnailer.workers.classes" .root }}
 - name: THUMBNAILER_CLASSES
-  value: {{ . }}
+  value: {{ quote . }}
 {{- end }}
 {{- range $name, $value := merge dict (default dict .settings) $values.settings }}
 - name: THUMBNAILER_{{ $name }}
@@ -63,11 +63,11 @@ postgresql+psycopg://{{ .user }}@{{ .host }}:{{ .port }}/{{ .name }}?sslmode={{ 
 {{/* Where the database's password is: name and key, as YAML. */}}
 {{- define "thumbnailer.databaseSecret" -}}
 {{- if .Values.postgresql.enabled -}}
-name: {{ default (printf "%s-postgresql" (include "thumbnailer.fullname" .)) .Values.postgresql.existingSecret }}
-key: {{ .Values.postgresql.passwordKey }}
+name: {{ default (printf "%s-postgresql" (include "thumbnailer.fullname" .)) .Values.postgresql.existingSecret | quote }}
+key: {{ quote .Values.postgresql.passwordKey }}
 {{- else -}}
-name: {{ .Values.database.existingSecret }}
-key: {{ .Values.database.passwordKey }}
+name: {{ quote .Values.database.existingSecret }}
+key: {{ quote .Values.database.passwordKey }}
 {{- end -}}
 {{- end }}
 
@@ -85,25 +85,25 @@ boto3 takes one pair for both; ElasticMQ takes any.
 {{- $from = dict "name" .Values.queue.existingSecret "keys" .Values.queue -}}
 {{- end -}}
 {{- if $from -}}
-name: {{ $from.name }}
-accessKeyIdKey: {{ $from.keys.accessKeyIdKey }}
-secretAccessKeyKey: {{ $from.keys.secretAccessKeyKey }}
+name: {{ quote $from.name }}
+accessKeyIdKey: {{ quote $from.keys.accessKeyIdKey }}
+secretAccessKeyKey: {{ quote $from.keys.secretAccessKeyKey }}
 {{- end -}}
 {{- end }}
 
 {{/* boto3's own settings, as a YAML map. */}}
 {{- define "thumbnailer.awsEnv" -}}
 {{- $fullname := include "thumbnailer.fullname" . -}}
-AWS_REGION: {{ include "thumbnailer.region" . }}
+AWS_REGION: {{ include "thumbnailer.region" . | quote }}
 {{- if .Values.minio.enabled }}
 AWS_ENDPOINT_URL_S3: http://{{ $fullname }}-minio:9000
 {{- else if .Values.objects.endpoint }}
-AWS_ENDPOINT_URL_S3: {{ .Values.objects.endpoint }}
+AWS_ENDPOINT_URL_S3: {{ quote .Values.objects.endpoint }}
 {{- end }}
 {{- if .Values.elasticmq.enabled }}
 AWS_ENDPOINT_URL_SQS: http://{{ $fullname }}-elasticmq:9324
 {{- else if and (eq .Values.queue.type "sqs") .Values.queue.endpoint }}
-AWS_ENDPOINT_URL_SQS: {{ .Values.queue.endpoint }}
+AWS_ENDPOINT_URL_SQS: {{ quote .Values.queue.endpoint }}
 {{- end }}
 {{- end }}
 
@@ -119,7 +119,7 @@ AWS_ENDPOINT_URL_SQS: {{ .Values.queue.endpoint }}
 {{- if and (not .Values.postgresql.enabled) .Values.database.caSecret -}}
 - name: database-ca
   secret:
-    secretName: {{ .Values.database.caSecret }}
+    secretName: {{ quote .Values.database.caSecret }}
 {{- end -}}
 {{- end }}
 {{- define "thumbnailer.databaseCaMount" -}}

@@ -22,7 +22,7 @@ imagePullPolicy: {{ (index .root.Values.images .name).pullPolicy }}
 {{- with .root.Values.global.imagePullSecrets -}}
 imagePullSecrets:
 {{- range . }}
-  - name: {{ . }}
+  - name: {{ quote . }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -83,6 +83,6 @@ Roles of AWS come from STS, on the same port as S3 and SQS, or from EKS's agent 
 
 {{/* The port of an address; 443 where it names none and is not http. */}}
 {{- define "thumbnailer.portOf" -}}
-{{- $named := regexFind ":[0-9]+" (default "https://aws" . | urlParse).host | trimPrefix ":" -}}
+{{- $named := regexFind ":[0-9]+$" (default "https://aws" . | urlParse).host | trimPrefix ":" -}}
 {{- default (ternary "80" "443" (hasPrefix "http://" .)) $named -}}
 {{- end }}

@@ -3,19 +3,28 @@ What is refused before anything is deployed, where values.schema.json cannot say
 a line, with the value and what to do; all are shown at once.
 */}}
 {{- define "thumbnailer.refusals" -}}
+{{- include "thumbnailer.refuse.release" . }}
 {{- include "thumbnailer.refuse.stores" . }}
 {{- include "thumbnailer.refuse.stores.external" . }}
 {{- include "thumbnailer.refuse.regions" . }}
 {{- include "thumbnailer.refuse.awsKeys" . }}
 {{- include "thumbnailer.refuse.auth" . }}
 {{- include "thumbnailer.refuse.secrets" . }}
+{{- include "thumbnailer.refuse.lostPassword" . }}
 {{- include "thumbnailer.refuse.api" . }}
 {{- include "thumbnailer.refuse.settings" . }}
 {{- include "thumbnailer.refuse.extraEnv" . }}
 {{- include "thumbnailer.refuse.kinds" . }}
 {{- include "thumbnailer.workers.refusals" . }}
 {{- include "thumbnailer.monitoring.refusals" . }}
-{{- include "thumbnailer.monitoring.refusals" . }}
+{{- end }}
+
+{{/* A Service is named like the release, and Kubernetes lets it begin with a letter only. */}}
+{{- define "thumbnailer.refuse.release" }}
+{{- $fullname := include "thumbnailer.fullname" . }}
+{{- if not (regexMatch "^[a-z]([a-z0-9-]*[a-z0-9])?$" $fullname) }}
+The release {{ .Release.Name }} would make a Service named {{ $fullname }}, and such a name begins with a letter and ends with a letter or digit: choose another release name, or set fullnameOverride.
+{{- end }}
 {{- end }}
 
 {{/* Each store is bundled or external: not both, not neither. */}}
@@ -104,6 +113,20 @@ auth.firstKey.existingSecret is {{ .firstKey.existingSecret }}, and auth.mode is
 {{- if and $secret.wanted (not $secret.name) }}
 secrets.generate is false, and {{ $secret.value }} is empty: name a Secret that holds {{ $secret.entries }}.
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+A database has the password with which it was made, whatever a new Secret says, and programs that run would notice only
+at their next start. Offline renderings see neither Secrets nor volumes, and so refuse nothing here.
+*/}}
+{{- define "thumbnailer.refuse.lostPassword" }}
+{{- if and .Values.postgresql.enabled (not .Values.postgresql.existingSecret) }}
+{{- $name := printf "%s-postgresql" (include "thumbnailer.fullname" .) }}
+{{- if and (include "thumbnailer.isMissing" (dict "root" . "name" $name "key" .Values.postgresql.passwordKey))
+  (lookup "v1" "PersistentVolumeClaim" .Release.Namespace (printf "data-%s-0" $name)) }}
+The Secret {{ $name }} has no entry {{ .Values.postgresql.passwordKey }}, and the volume data-{{ $name }}-0 is there, whose database has its password from it: restore it, or name a Secret with that password as postgresql.existingSecret. If the password is lost, name one with a new password, and tell the database: kubectl exec --namespace {{ .Release.Namespace }} {{ $name }}-0 -- psql --username thumbnailer --command "ALTER USER thumbnailer PASSWORD '...'". Or delete the volume, with all jobs.
 {{- end }}
 {{- end }}
 {{- end }}

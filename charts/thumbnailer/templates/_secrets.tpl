@@ -2,6 +2,11 @@
 {{ default (printf "%s-first-key" (include "thumbnailer.fullname" .)) .Values.auth.firstKey.existingSecret }}
 {{- end }}
 
+{{/* Says so where the cluster has no such Secret, or not this entry of it. Given root, name and key. */}}
+{{- define "thumbnailer.isMissing" -}}
+{{- if not (hasKey (default dict (lookup "v1" "Secret" .root.Release.Namespace .name).data) .key) }}yes{{ end -}}
+{{- end }}
+
 {{/*
 A Secret that is generated once: what the cluster already has stays, and uninstalling leaves it, since the volumes with
 what it opens stay too. Given root, component, name, and data: what an entry is where there is none yet.
@@ -19,6 +24,6 @@ metadata:
 type: Opaque
 data:
   {{- range $key, $new := .data }}
-  {{ $key }}: {{ default (b64enc $new) (index $present $key) }}
+  {{ quote $key }}: {{ default (b64enc $new) (index $present $key) | quote }}
   {{- end }}
 {{- end }}

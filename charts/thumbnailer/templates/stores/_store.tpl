@@ -54,10 +54,10 @@ spec:
       spec:
         accessModes: [ReadWriteOnce]
         {{- with .values.persistence.storageClass }}
-        storageClassName: {{ . }}
+        storageClassName: {{ quote . }}
         {{- end }}
         resources:
-          requests: {storage: {{ .values.persistence.size }}}
+          requests: {storage: {{ include "thumbnailer.string" .values.persistence.size | quote }}}
 ---
 apiVersion: v1
 kind: Service

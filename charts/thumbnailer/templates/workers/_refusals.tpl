@@ -62,20 +62,21 @@
 
 {{/* The worker itself, its scratch folder, which is in memory, and its children: as capacity.py counts. */}}
 {{- define "thumbnailer.workers.refuse.memory" }}
-{{- $limit := include "thumbnailer.workers.mebibytes" (dig "limits" "memory" "" (.pool.resources | default dict)) }}
+{{- $limit := dig "limits" "memory" "" (.pool.resources | default dict) }}
 {{- $scratch := include "thumbnailer.workers.mebibytes" .pool.scratch }}
 {{- $jobs := int64 (.pool.concurrency | default 1) }}
-{{- $needed := add 192 (int64 ($scratch | default "0")) (mul $jobs (int64 .pool.childMemoryMiB)) }}
-{{- if and $limit (lt (int64 $limit) $needed) }}
-{{ .name }}.resources.limits.memory is {{ $limit }}Mi, and the worker's 192Mi, its scratch of {{ .pool.scratch }} and {{ $jobs }} times childMemoryMiB of {{ int64 .pool.childMemoryMiB }} are {{ $needed }}Mi: raise the limit, or lower concurrency, childMemoryMiB or scratch.
+{{- $needed := add 192 (int64 $scratch) (mul $jobs (int64 .pool.childMemoryMiB)) }}
+{{- if and $limit (lt (include "thumbnailer.workers.mebibytes" $limit | int64) $needed) }}
+{{ .name }}.resources.limits.memory is {{ include "thumbnailer.string" $limit }}, and the worker's 192Mi, its scratch of {{ .pool.scratch }} and {{ $jobs }} times childMemoryMiB of {{ int64 .pool.childMemoryMiB }} are {{ $needed }}Mi: raise the limit, or lower concurrency, childMemoryMiB or scratch.
 {{- end }}
 {{- end }}
 
-{{/* A size in Mi or Gi as a number of MiB; empty for any other. */}}
-{{- define "thumbnailer.workers.mebibytes" }}
-{{- if regexMatch "^[0-9]+Mi$" (toString .) }}{{ trimSuffix "Mi" . }}
-{{- else if regexMatch "^[0-9]+Gi$" (toString .) }}{{ mul 1024 (int64 (trimSuffix "Gi" .)) }}
-{{- end }}
+{{/* A quantity of Kubernetes, such as 1.5Gi, 1500M or 1500000000, as a whole number of MiB. */}}
+{{- define "thumbnailer.workers.mebibytes" -}}
+{{- $units := dict "" 1 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- $quantity := include "thumbnailer.string" . -}}
+{{- $unit := regexFind "[a-zA-Z]*$" $quantity -}}
+{{- divf (mulf (trimSuffix $unit $quantity | float64) (index $units $unit)) 1048576 | floor | int64 -}}
 {{- end }}
 
 {{- define "thumbnailer.workers.refuse.gate" }}

@@ -57,14 +57,14 @@
   authenticationRef:
     name: {{ .name }}
   metadata:
-    awsRegion: {{ include "thumbnailer.region" .root }}
+    awsRegion: {{ include "thumbnailer.region" .root | quote }}
     {{- if .root.Values.elasticmq.enabled }}
     {{- $endpoint := printf "http://%s-elasticmq.%s.svc:9324" (include "thumbnailer.fullname" .root) .root.Release.Namespace }}
     awsEndpoint: {{ $endpoint }}
     queueURL: {{ $endpoint }}/000000000000/{{ $name }}
     {{- else if $queue.endpoint }}
-    awsEndpoint: {{ $queue.endpoint }}
-    queueURL: {{ trimSuffix "/" $queue.endpoint }}/{{ default "000000000000" $queue.account }}/{{ $name }}
+    awsEndpoint: {{ quote $queue.endpoint }}
+    queueURL: {{ printf "%s/%s/%s" (trimSuffix "/" $queue.endpoint) (default "000000000000" $queue.account) $name | quote }}
     {{- else }}
     queueURL: https://sqs.{{ include "thumbnailer.region" .root }}.amazonaws.com/{{ $queue.account }}/{{ $name }}
     {{- end }}
