@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import subprocess
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
@@ -53,6 +54,12 @@ class Rendered:
                 yield f"{owner}, container {container['name']}", container
 
 
+def at(path: str, value: Any) -> Object:
+    """Values with one of them set."""
+    first, _, rest = path.partition(".")
+    return {first: at(rest, value) if rest else value}
+
+
 def name_of(each: Object) -> str:
     return f"{each['kind']} {each['metadata']['name']}"
 
@@ -75,7 +82,8 @@ def _frozen(values: str | Object) -> Hashable:
 @functools.cache
 def _rendered(values: tuple[Any, ...], release: str, helm: str, chart: Path, options: tuple[str, ...]) -> Rendered:
     files = [each if isinstance(each, str) else CI[each[0]].read_text() for each in values]
-    merged = yaml.safe_dump(functools.reduce(_merge, (yaml.safe_load(text) or {} for text in files), {}))
+    # JSON, since PyYAML writes 1e3 without quotes, which it reads as text and Helm as a number.
+    merged = json.dumps(functools.reduce(_merge, (yaml.safe_load(text) or {} for text in files), {}))
     command = [helm, "template", release, str(chart), "--namespace", NAMESPACE, "--values", "-", *options]
     done = subprocess.run(command, input=merged, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:

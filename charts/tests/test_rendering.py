@@ -1,8 +1,14 @@
 """Every way to run the chart renders to what Kubernetes takes, on Helm 3 and on Helm 4."""
 
+from __future__ import annotations
+
 import functools
 import json
+import shutil
 import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import kubernetes_validate.utils
 import pytest
@@ -81,3 +87,100 @@ def test_a_cluster_without_keda_is_enough_for_fixed_replicas() -> None:
     rendered = render("without-keda", options=("--api-versions", "v1/Pod"))
     assert not [each for each in rendered.objects if each["apiVersion"].startswith("keda.sh")]
     assert rendered.one("Deployment", "-worker-standard")["spec"]["replicas"] == 3
+
+
+ODD = ["true", "null", "123", "1e3", "0x1f", "no"]
+"""Names that YAML reads as something else where nothing says that they are text."""
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_names_stay_text_whatever_they_look_like(name: str) -> None:
+    pool = {"queues": [name], "priorityClassName": name, "runtimeClassName": name}
+    store = {"existingSecret": name, "persistence": {"storageClass": name}, "priorityClassName": name}
+    aws = {"existingSecret": name, "accessKeyIdKey": name, "secretAccessKeyKey": name, "region": name}
+    bundled: Object = {
+        "global": {"imagePullSecrets": [name]},
+        "api": {"priorityClassName": name, "ingress": {"enabled": True, "className": name, "hosts": ["a"]}},
+        "auth": {"firstKey": {"existingSecret": name, "key": name}},
+        "postgresql": store | {"passwordKey": name},
+        "minio": store | {"accessKeyIdKey": name, "secretAccessKeyKey": name},
+        "workers": {"pools": {name: pool}},
+    }
+    external: Object = {
+        "postgresql": {"enabled": False},
+        "database": {
+            "host": "db",
+            "existingSecret": name,
+            "passwordKey": name,
+            "caSecret": name,
+            "name": name,
+            "user": name,
+        },
+        "minio": {"enabled": False},
+        "objects": aws | {"bucket": "pictures"},
+        "elasticmq": {"enabled": False},
+        "queue": aws | {"type": "sqs", "account": "123456789012"},
+        "autoscaling": {"aws": {"identity": "keys"}},
+        "workers": {"pools": {name: pool}},
+    }
+    for values in (bundled, external):
+        rendered = render(values)
+        assert (
+            rendered.one("Deployment", f"-worker-{name}")["spec"]["selector"]["matchLabels"]["thumbnailer/pool"] == name
+        )
+        said = list(texts(list(rendered.objects)))
+        assert name in said
+        assert not [each for each in said if not isinstance(each, str)]
+
+
+def texts(part: Any, key: str = "") -> Iterator[Any]:
+    """Every value that Kubernetes takes as text only, by the name of its field."""
+    if isinstance(part, list):
+        for each in part:
+            yield from texts(each, key)
+    elif isinstance(part, dict):
+        for name, value in part.items():
+            if name == "behavior":
+                continue  # whose values are numbers
+            yield from texts(value, f"{key}.{name}" if key in TEXT_MAPS else name)
+    elif key in TEXT_FIELDS or key.partition(".")[0] in TEXT_MAPS:
+        yield part
+
+
+TEXT_MAPS = {"labels", "matchLabels", "annotations", "metadata", "data", "stringData"}
+TEXT_FIELDS = {
+    "name", "key", "value", "secretName", "priorityClassName", "runtimeClassName", "storageClassName",
+    "ingressClassName", "host", "userName", "dbName", "awsRegion", "queueURL", "podSelector",
+}  # fmt: skip
+
+
+def test_a_release_and_a_secret_entry_named_like_a_truth_stay_text() -> None:
+    entries = {"postgresql": {"passwordKey": "1e3"}, "auth": {"firstKey": {"key": "true"}}}
+    rendered = render(entries, {"nameOverride": "true"}, release="true")
+    assert rendered.one("Secret", "true-postgresql")["data"].keys() == {"1e3"}
+    assert rendered.one("Secret", "true-first-key")["data"].keys() == {"true"}
+    assert [each for each in rendered.of("Service") if each["metadata"]["name"] == "true"]
+
+
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        ((), False),
+        (("--is-upgrade",), False),
+        (("--api-versions", "v1/Pod,keda.sh/v1alpha1/ScaledObject"), False),
+        (("--is-upgrade", "--api-versions", "v1/Pod,keda.sh/v1alpha1/ScaledObject"), True),
+    ],
+)
+def test_an_upgrade_that_does_not_find_the_first_key_says_so(
+    options: tuple[str, ...], warned: bool, tmp_path: Path
+) -> None:
+    """Where there is a cluster to look; `helm template` shows no notes, so the chart shows them in an object here."""
+    chart = tmp_path / "thumbnailer"
+    shutil.copytree(CHART, chart)
+    (chart / "templates" / "NOTES.txt").rename(chart / "shown.txt")
+    (chart / "templates" / "shown.yaml").write_text(
+        'kind: Notes\napiVersion: v1\nmetadata: {name: notes}\ntext: {{ tpl (.Files.Get "shown.txt") . | quote }}\n'
+    )
+    notes = render("default", chart=chart, options=options).one("Notes", "notes")["text"]
+    assert ("THE FIRST KEY WAS GONE" in notes) is warned
+    assert ("keys create another" in notes) is warned
