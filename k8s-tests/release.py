@@ -170,6 +170,10 @@ class Release:
         secret = self.core.read_namespaced_secret(f"{self.fullname}-first-key", self.namespace)
         return base64.b64decode(secret.data["first-key"]).decode()
 
+    @property
+    def authorised(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
     def forward(self, service: str, port: int) -> str:
         """The address at which the service is reached from here until the release is removed."""
         self._forwards.append(Forward(self.namespace, service, port))
@@ -189,7 +193,8 @@ class Release:
         def one(_: int) -> Job:
             return self.client.submit(photo(), outputs=outputs, priority=priority, job_class=job_class)  # type: ignore[arg-type]
 
-        self.client.queue()  # asks again until kubectl has noticed that the API's pod is another one; a POST may not
+        # Asks again until kubectl has noticed that the API's pod is another one; a POST may not. It needs no queue.
+        next(iter(self.client.jobs()), None)
         with ThreadPoolExecutor(4) as threads:
             return list(threads.map(one, range(count)))
 

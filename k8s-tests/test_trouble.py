@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
-from pictures import LONG
+from pictures import LONG, photo
 from release import Release
 
 Say = Callable[[str], None]
@@ -23,6 +24,17 @@ def test_a_store_killed_with_a_backlog_costs_no_job(release: Release, store: str
     release.wait_until_ready()
     jobs += release.submit(1)
     release.assert_whole(jobs, 300)
+
+
+def test_while_the_object_store_is_away_callers_are_answered_all_the_same(release: Release) -> None:
+    [job] = release.assert_whole(release.submit(1))
+    release.scale("statefulset", "minio", 0)
+    try:
+        release.stays("a job's status is told", lambda: release.client.get(job.id).status, seconds=15)
+        answer = httpx.post(f"{release.client.url}/jobs", content=photo(), headers=release.authorised)
+        assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+    finally:
+        release.scale("statefulset", "minio", 1)
 
 
 def test_while_the_ages_are_unknown_the_depth_alone_scales(release: Release) -> None:

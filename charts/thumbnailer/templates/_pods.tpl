@@ -36,7 +36,7 @@ securityContext:
 {{- end }}
 {{- end }}
 
-{{/* Probes of a program of ours; it may wait as long for its stores as THUMBNAILER_START_SECONDS. */}}
+{{/* Probes of a program of ours; it may wait as long for its stores as THUMBNAILER_START_SECONDS. Given ready: the path that says so. */}}
 {{- define "thumbnailer.probes" -}}
 startupProbe:
   httpGet: {path: /healthz, port: health}
@@ -49,7 +49,7 @@ livenessProbe:
   timeoutSeconds: 5
   failureThreshold: 3
 readinessProbe:
-  httpGet: {path: /readyz, port: health}
+  httpGet: {path: {{ .ready | quote }}, port: health}
   periodSeconds: 3
   timeoutSeconds: 5
   failureThreshold: 2
