@@ -18,7 +18,7 @@ from kubernetes import config as kubernetes_config
 from release import Release, released
 
 HERE = Path(__file__).parent
-RUN = "THUMBNAILER_TEST_RUN"
+RUN = "K8S_TEST_RUN"
 """Folder of this run, which all processes of xdist share: locks, and the kubeconfig once there is a cluster."""
 PROGRAMS = ("kind", "kubectl", "helm")
 
