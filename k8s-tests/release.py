@@ -19,6 +19,7 @@ import httpx
 import yaml
 from kubernetes import client as kubernetes
 from pictures import QUICK, Outputs, photo
+from rendering import merged
 from service import free_ports
 from waiting import HANGS, state_of, stays, wait_until
 
@@ -159,7 +160,7 @@ class Release:
 
         def ready() -> bool:
             pods = [pod for pod in self.pods() if pod.metadata.labels["app.kubernetes.io/component"] != "worker"]
-            return len(pods) >= 4 and all(_ready(pod) for pod in pods)
+            return len(pods) >= 4 and all(is_ready(pod) for pod in pods)
 
         self.wait("all pods are ready", ready)
 
@@ -259,16 +260,7 @@ class Forward:
             self._process.kill()
 
 
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Values over values, as Helm merges files."""
-    both = {**base, **over}
-    for name in base.keys() & over.keys():
-        if isinstance(base[name], dict) and isinstance(over[name], dict):
-            both[name] = merged(base[name], over[name])
-    return both
-
-
-def _ready(pod: Any) -> bool:
+def is_ready(pod: Any) -> bool:
     return any(condition.type == "Ready" and condition.status == "True" for condition in pod.status.conditions or ())
 
 

@@ -1,12 +1,11 @@
 """What is down or cannot be read: the ledger is whole afterwards, and the pools do what the design says meanwhile."""
 
 from collections.abc import Callable
-from typing import Any
 
 import httpx
 import pytest
 from pictures import LONG, photo
-from release import Release
+from release import Release, is_ready
 
 Say = Callable[[str], None]
 HELD = 1
@@ -76,7 +75,7 @@ def test_while_the_queue_cannot_be_read_the_pool_holds_what_it_has(release: Rele
 @pytest.mark.alone
 def test_while_kedas_operator_is_down_jobs_run_with_the_workers_there_are(release: Release) -> None:
     jobs = release.submit(4, outputs=LONG)
-    release.wait("a worker", lambda: any(_ready(pod) for pod in release.workers("standard")))
+    release.wait("a worker", lambda: any(is_ready(pod) for pod in release.workers("standard")))
     operator = ["deployment/keda-operator", "--namespace", KEDA]
     release.kubectl("scale", *operator, "--replicas=0")
     try:
@@ -89,7 +88,3 @@ def test_while_kedas_operator_is_down_jobs_run_with_the_workers_there_are(releas
         release.kubectl("scale", *operator, "--replicas=1")
         release.kubectl("rollout", "status", *operator, "--timeout=150s")
     release.wait_until_zero("standard")
-
-
-def _ready(pod: Any) -> bool:
-    return any(said.type == "Ready" and said.status == "True" for said in pod.status.conditions or ())

@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import boto3
@@ -37,7 +37,7 @@ BUILD_PATIENCE = 1800
 """MinIO and VersityGW are built from source once on a machine."""
 
 
-def needed(what: str) -> None:
+def needed(what: str) -> NoReturn:
     """Skip the test for want of something, or fail it where CI says that all of it has to be there."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what}, and CI=true says that it has to be there")

@@ -83,17 +83,18 @@ def _frozen(values: str | Object) -> Hashable:
 def _rendered(values: tuple[Any, ...], release: str, helm: str, chart: Path, options: tuple[str, ...]) -> Rendered:
     files = [each if isinstance(each, str) else CI[each[0]].read_text() for each in values]
     # JSON, since PyYAML writes 1e3 without quotes, which it reads as text and Helm as a number.
-    merged = json.dumps(functools.reduce(_merge, (yaml.safe_load(text) or {} for text in files), {}))
+    given = json.dumps(functools.reduce(merged, (yaml.safe_load(text) or {} for text in files), {}))
     command = [helm, "template", release, str(chart), "--namespace", NAMESPACE, "--values", "-", *options]
-    done = subprocess.run(command, input=merged, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
         raise Refused(done.stderr)
     return Rendered(tuple(each for each in yaml.load_all(done.stdout, StrictLoader) if each))
 
 
-def _merge(below: Object, above: Object) -> Object:
-    """As Helm does with two files."""
-    both = {key: _merge(below[key], above[key]) for key in below.keys() & above.keys() if isinstance(below[key], dict)}
+def merged(below: Object, above: Object) -> Object:
+    """Values over values, as Helm does with two files."""
+    pairs = {key: (below[key], above[key]) for key in below.keys() & above.keys()}
+    both = {key: merged(*pair) for key, pair in pairs.items() if all(isinstance(side, dict) for side in pair)}
     return below | above | both
 
 
