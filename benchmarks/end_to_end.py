@@ -63,7 +63,7 @@ def cpu(program: Program) -> tuple[float, float]:
 
 
 def wait_until_complete(service: Service, jobs: int) -> None:
-    while service.stores.jobs.counts("nobody")[Status.COMPLETE] < jobs:
+    while service.stores.ledger.counts("nobody")[Status.COMPLETE] < jobs:
         dead = [program.name for program in service.programs if program.process.poll() is not None]
         assert not dead, f"ended while it was measured: {dead}"
         time.sleep(0.05)
@@ -136,7 +136,7 @@ def measure(settings: Mapping[str, str], photo: bytes, workers: int, jobs: int) 
         housekeeper = service.housekeeper()
         api = service.api()
         busy = [service.worker() for _ in range(workers)]
-        done = service.stores.jobs.counts("nobody")[Status.COMPLETE] + 20 * workers
+        done = service.stores.ledger.counts("nobody")[Status.COMPLETE] + 20 * workers
         post(api, photo, 20 * workers, [])  # everything is loaded, each child has worked
         wait_until_complete(service, done)
         parts = {"api": api, "housekeeper": housekeeper, **{f"worker {n}": worker for n, worker in enumerate(busy)}}
@@ -173,7 +173,7 @@ def measure_behind(settings: Mapping[str, str], photo: bytes, backlog: int, jobs
     """CPU milliseconds of API, worker and housekeeper for a job that has `backlog` others behind it in its queue."""
     with service_on(settings) as service:
         housekeeper, api = service.housekeeper(), service.api()
-        done = service.stores.jobs.counts("nobody")[Status.COMPLETE]
+        done = service.stores.ledger.counts("nobody")[Status.COMPLETE]
         before_posting = cpu(api)[0]
         post(api, photo, jobs, [])
         posting = cpu(api)[0] - before_posting

@@ -192,9 +192,14 @@ def test_a_request_id_is_kept_if_it_is_a_sane_one(service) -> None:
 
 
 def test_what_does_not_exist_yet_is_refused_by_name(service, small) -> None:
-    answer = service.http.delete(f"/jobs/{service.job()}")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
-    assert "later release" in answer.json()["detail"]
     answer = service.http.post("/jobs", content=small, headers={"Idempotency-Key": "k"})
     assert answer.status_code == 422
     assert "Idempotency-Key" in answer.json()["detail"]
+
+
+def test_a_pending_job_is_cancelled_and_the_same_again_changes_nothing(service) -> None:
+    job = service.job()
+    cancelled = service.http.delete(f"/jobs/{job}")
+    assert (cancelled.status_code, cancelled.json()["status"], cancelled.json()["code"]) == (200, "cancelled", 410)
+    assert service.http.delete(f"/jobs/{job}").json() == cancelled.json()
+    assert service.http.get(f"/jobs/{job}/outputs/0").status_code == 410

@@ -21,6 +21,7 @@ ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", "/jobs", jobs.post),
     ("GET", "/jobs", jobs.newest),
     ("GET", "/jobs/<job>", jobs.get),
+    ("DELETE", "/jobs/<job>", jobs.delete),
     ("GET", "/jobs/<job>/events", jobs.events),
     ("GET", "/jobs/<job>/outputs/<n>", outputs.get),
     ("GET", "/queue", queue.get),

@@ -11,7 +11,7 @@ from flask import Response, g
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from thumbnailer_api import errors, metrics
-from thumbnailer_api.wire import Mistake, ProblemAnswer
+from thumbnailer_api.wire.problems import Mistake, ProblemAnswer
 from thumbnailer_storage.errors import InvalidJob, JobNotFound, ObjectMissing, StoreUnavailable
 
 log = structlog.get_logger()
@@ -100,16 +100,11 @@ def kind_of(error: Exception) -> type[Exception]:
 
 def detail_of(error: Exception, kind: type[Exception]) -> str:
     if isinstance(error, MethodNotAllowed):
-        return f"Allowed here: {', '.join(sorted(error.valid_methods or ()))}.{what_comes_later(error)}"
+        return f"Allowed here: {', '.join(sorted(error.valid_methods or ()))}."
     if isinstance(error, HTTPException):
         return DETAILS.get(kind) or error.description or "The request could not be understood."
     text = str(error)
     return DETAILS.get(kind) or (text if isinstance(error, errors.ApiError) else f"{text[:1].upper()}{text[1:]}.")
-
-
-def what_comes_later(error: MethodNotAllowed) -> str:
-    later = {"DELETE": " Cancelling and removing jobs comes with a later release."}
-    return later.get(g.method, "")
 
 
 def headers_of(error: Exception, problem: Problem) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,7 @@ from thumbnailer_storage.errors import (
     StorageError,
     StoreUnavailable,
 )
-from thumbnailer_storage.jobs.model import Job, Source, upload_key
+from thumbnailer_storage.jobs.model import Act, Job, Source, upload_key
 from thumbnailer_storage.opening import Stores
 
 ASKING_SECONDS = 0.5
@@ -37,12 +37,19 @@ class Submission:
     """One upload on its way to becoming a job. `arrive` opens the request's body, once its owner may send one."""
 
     def __init__(
-        self, stores: Stores, transfers: Admission, sender: Sender, owner: str, arrive: Callable[[], Arrival]
+        self,
+        stores: Stores,
+        transfers: Admission,
+        sender: Sender,
+        owner: str,
+        act: Act,
+        arrive: Callable[[], Arrival],
     ) -> None:
         self.stores = stores
         self.transfers = transfers
         self.sender = sender
         self.owner = owner
+        self.act = act
         self.arrive = arrive
         self.id: UUID = uuid4()
         self.transaction = ExitStack()
@@ -77,6 +84,7 @@ def describe(submission: Submission) -> None:
         priority=arrival.asked.priority,
         job_class=arrival.asked.job_class,
         metadata=arrival.asked.metadata,
+        request=submission.act.request,
     )
 
 
@@ -87,7 +95,7 @@ def begin(submission: Submission) -> None:
 
 def record(submission: Submission) -> None:
     submission.record_tried = time.monotonic()
-    submission.job = submission.stores.jobs.add(submission.job)
+    submission.job = submission.stores.jobs.add(submission.job, submission.act)
 
 
 def enqueue(submission: Submission) -> None:

@@ -10,6 +10,7 @@ from thumbnailer_storage.config import PREFIX, StorageSettings, masked
 from thumbnailer_storage.errors import ForeignStore, ObjectExists, ObjectMissing, ObjectsUnavailable, SettingError
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.keys import KeyStore
+from thumbnailer_storage.jobs.ledger import Ledger
 from thumbnailer_storage.jobs.store import JobStore
 from thumbnailer_storage.jobs.upkeep import Upkeep
 from thumbnailer_storage.objects import Objects
@@ -35,6 +36,7 @@ class Stores:
     jobs: JobStore
     upkeep: Upkeep
     keys: KeyStore
+    ledger: Ledger
     objects: Objects
     queue: Queue
 
@@ -77,7 +79,16 @@ def open_stores(settings: StorageSettings) -> Stores:
     """Open the stores; connections are made when they are first used. Raises SettingError, ObjectsUnavailable."""
     database = open_database(settings)
     objects, queue = open_objects(settings), open_queue(settings, database)
-    return Stores(settings, database, JobStore(database), Upkeep(database), KeyStore(database), objects, queue)
+    return Stores(
+        settings=settings,
+        database=database,
+        jobs=JobStore(database),
+        upkeep=Upkeep(database),
+        keys=KeyStore(database),
+        ledger=Ledger(database),
+        objects=objects,
+        queue=queue,
+    )
 
 
 def open_database(settings: StorageSettings) -> Database:

@@ -9,9 +9,11 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from thumbnailer_api.intake.asking import JobAsked
-from thumbnailer_api.openapi import operations
+from thumbnailer_api.openapi.operations import jobs
 from thumbnailer_api.openapi.pieces import REQUEST_ID, Json, refusals
-from thumbnailer_api.wire import EventsAnswer, JobAnswer, JobsAnswer, ProblemAnswer, QueueAnswer
+from thumbnailer_api.wire.jobs import EventsAnswer, JobAnswer, JobsAnswer
+from thumbnailer_api.wire.problems import ProblemAnswer
+from thumbnailer_api.wire.queue import QueueAnswer
 
 ABOUT = """Send an image and get thumbnails of it. A job is accepted at once and worked on later: ask for it with
 `Prefer: wait=20` until it is complete, then fetch its outputs.
@@ -42,12 +44,12 @@ def without_keys(most: int, classes: Sequence[str]) -> Json:
         "info": {"title": "Thumbnailer", "version": version("thumbnailer-api"), "description": ABOUT},
         "servers": [{"url": "/"}],
         "paths": {
-            "/jobs": {"post": operations.post_job(most, classes), "get": operations.get_jobs()},
-            "/jobs/{job}": {"get": operations.get_job()},
-            "/jobs/{job}/events": {"get": operations.get_events()},
-            "/jobs/{job}/outputs/{n}": {"get": operations.get_output()},
-            "/queue": {"get": operations.get_queue()},
-            "/openapi.json": {"get": operations.get_document()},
+            "/jobs": {"post": jobs.post_job(most, classes), "get": jobs.get_jobs()},
+            "/jobs/{job}": {"get": jobs.get_job(), "delete": jobs.delete_job()},
+            "/jobs/{job}/events": {"get": jobs.get_events()},
+            "/jobs/{job}/outputs/{n}": {"get": jobs.get_output()},
+            "/queue": {"get": jobs.get_queue()},
+            "/openapi.json": {"get": jobs.get_document()},
         },
         "components": {"schemas": schemas(classes), "headers": {"X-Request-Id": REQUEST_ID}},
     }

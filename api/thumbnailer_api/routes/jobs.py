@@ -12,9 +12,10 @@ from thumbnailer_api.intake.arriving import Arrival
 from thumbnailer_api.intake.queries import list_asked
 from thumbnailer_api.routes.shaping import json_answer
 from thumbnailer_api.submitting import Submission, submit
-from thumbnailer_api.wire import EventAnswer, EventsAnswer, JobAnswer, JobsAnswer
+from thumbnailer_api.wire.jobs import EventAnswer, EventsAnswer, JobAnswer, JobsAnswer
 from thumbnailer_api.wiring import Wiring
 from thumbnailer_storage.errors import JobNotFound
+from thumbnailer_storage.jobs.model import Act
 
 LONGEST_WAIT = 60
 WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
@@ -28,7 +29,7 @@ def post(wiring: Wiring) -> Response:
         most, classes = wiring.settings.max_upload_bytes, wiring.stores.settings.classes
         return Arrival(environ["wsgi.input"], request.headers, environ["QUERY_STRING"], most, classes)
 
-    job = submit(Submission(wiring.stores, wiring.transfers, wiring.sender, g.owner, arrive))
+    job = submit(Submission(wiring.stores, wiring.transfers, wiring.sender, g.owner, act(), arrive))
     g.job = job.id
     metrics.jobs.labels(job.priority).inc()
     return json_answer(JobAnswer.of(job), 202, {"Location": f"/jobs/{job.id}"})
@@ -45,6 +46,12 @@ def get(wiring: Wiring, job: str) -> Response:
     if not found.status.final:
         headers["Retry-After"] = "1"
     return json_answer(JobAnswer.of(found), 200, headers)
+
+
+def delete(wiring: Wiring, job: str) -> Response:
+    """Cancel a job, or remove the data of one that is finished; the same again changes nothing."""
+    found, _ = wiring.stores.jobs.delete(job_id(job), g.owner, act())
+    return json_answer(JobAnswer.of(found))
 
 
 def newest(wiring: Wiring) -> Response:
@@ -70,6 +77,11 @@ def job_id(text: str) -> UUID:
             f"there is no job {text[:100]!r}: an id looks like 3b241101-e2bb-4255-8caf-4136c566a962"
         ) from None
     return found
+
+
+def act() -> Act:
+    """Who makes this request, for the events that it brings about."""
+    return Act(by=g.get("key"), address=request.remote_addr, request=g.request_id)
 
 
 def seconds_to_wait(prefer: str | None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response, g
 
 from thumbnailer_api.routes.shaping import json_answer
-from thumbnailer_api.wire import DepthAnswer, QueueAnswer
+from thumbnailer_api.wire.queue import DepthAnswer, QueueAnswer
 from thumbnailer_api.wiring import Wiring
 
 
@@ -16,4 +16,4 @@ def get(wiring: Wiring) -> Response:
         queue: DepthAnswer.of(stores.queue.depth(queue), stores.jobs.oldest_seconds(queue))
         for queue in stores.settings.queues
     }
-    return json_answer(QueueAnswer(jobs=stores.jobs.counts(g.owner), queues=queues))
+    return json_answer(QueueAnswer(jobs=stores.ledger.counts(g.owner), queues=queues))

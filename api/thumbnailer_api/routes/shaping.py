@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from flask import Response
 
-from thumbnailer_api.wire import Answer
+from thumbnailer_api.wire.base import Answer
 
 
 def json_answer(answer: Answer, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -211,7 +211,7 @@ def test_a_list_is_narrowed_by_status_priority_and_time(stores: Stores, new_job:
     assert [job.id for job in stores.jobs.newest("ada", status=Status.PROCESSING).jobs] == [held.id]
     assert [job.id for job in stores.jobs.newest("ada", priority=Priority.EXPRESS).jobs] == [express.id]
     assert [job.id for job in stores.jobs.newest("ada", since=express.start).jobs] == [express.id]
-    assert stores.jobs.counts("ada")[Status.PENDING] == 1
+    assert stores.ledger.counts("ada")[Status.PENDING] == 1
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "e30=", "WzEsMl0=", FAR])

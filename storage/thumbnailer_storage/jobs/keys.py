@@ -23,7 +23,7 @@ FIRST_KEY = "first key"
 
 OVER = keys.c.end <= clock()
 STATE = case((keys.c.revoked.is_not(None), "revoked"), (OVER, "ended"), else_="live").label("state")
-KEY_COLUMNS = (*(column for column in keys.c if column is not keys.c.hash), STATE)
+KEY_COLUMNS = (*(column for column in keys.c if column.name not in ("hash", "scopes")), STATE)
 IS_STALE = or_(keys.c.last_used.is_(None), keys.c.last_used < clock(-USED_SECONDS))
 FIND = select(keys.c.id, keys.c.name, keys.c.owner, IS_STALE.label("stale")).where(
     keys.c.hash == bindparam("hash"), keys.c.revoked.is_(None), or_(keys.c.end.is_(None), keys.c.end > clock())

@@ -2,9 +2,12 @@
 
             ┌──────── released, or rescued after its lease ────────┐
             ▼                                                      │
-  pending ──claim──▶ processing ──finish──▶ complete ──expiry──▶ expired
-                          │     └─────────▶ failed   ──expiry──▶ expired
-                          └ (a claim may also take a processing job whose lease has ended)
+  pending ──claim──▶ processing ──finish──▶ complete ──DELETE, expiry──▶ expired
+     │                    │     └─────────▶ failed   ──DELETE, expiry──▶ expired
+     └──DELETE──▶ cancelled ◀──DELETE──┘
+                          └──expiry──▶ expired
+
+A claim may also take a processing job whose lease has ended.
 
 A transition is a method of `Job` and gives a `Change`; `JobStore.apply` writes it as one SQL statement that names the
 states it starts from. Nothing else changes a status.
@@ -132,6 +135,29 @@ class Source:
     height: int | None = None
 
 
+TOLD = (Status.COMPLETE, Status.FAILED, Status.CANCELLED, Status.EXPIRED)
+"""The statuses that a webhook can tell of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Who is told when the job reaches one of the statuses `kinds`; the secret is encrypted, and never shown."""
+
+    url: str
+    kinds: tuple[Status, ...] = TOLD[:3]
+    secret: str | None = None
+    template: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who does something: the name of a key, a worker or a duty, the caller's address, and the id of the request."""
+
+    by: str | None = None
+    address: str | None = None
+    request: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What one transition writes. Seconds count from the database's clock.
@@ -181,6 +207,11 @@ class Job:
     deaths: int = 0
     missing_for: float | None = None
     """Seconds since a worker first found the upload missing."""
+    expires_in: int | None = None
+    """Seconds from its finish until its data is removed."""
+    request: str | None = None
+    """The id of the request that it came with."""
+    webhook: Webhook | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.outputs) <= MAX_OUTPUTS:
@@ -208,6 +239,9 @@ class Job:
         priority: Priority = Priority.STANDARD,
         job_class: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        expires_in: int | None = None,
+        webhook: Webhook | None = None,
+        request: str | None = None,
         id: UUID | None = None,  # noqa: A002 - the field's name
     ) -> Job:
         """A job that nobody has recorded yet. Asked for nothing, it makes one output of 100x100."""
@@ -219,6 +253,9 @@ class Job:
             priority=priority,
             job_class=job_class,
             metadata=metadata or {},
+            expires_in=expires_in,
+            webhook=webhook,
+            request=request,
         )
 
     @property
@@ -244,6 +281,20 @@ class Job:
 
     def fail(self, code: int, message: str) -> Change:
         return self._finish("failed", Status.FAILED, code, message)
+
+    def delete(self) -> Change | None:
+        """What its owner's DELETE does: it cancels what is not finished, and removes the data of what is.
+
+        None where there is nothing left to do.
+        """
+        if not self.status.final:
+            return self._end("cancelled", Status.CANCELLED, "The job was cancelled: nothing is made of the image.")
+        if self.status in (Status.COMPLETE, Status.FAILED):
+            return self._end("deleted", Status.EXPIRED, "The job's data was removed when its owner asked for it.")
+        return None
+
+    def _end(self, event: str, to: Status, message: str) -> Change:
+        return Change(event, (self.status,), to, self.attempt, 410, message)
 
     def release(self, reason: str, *, delay: float) -> Change:
         """Give it back without cost: our own trouble, or a worker that stops."""
@@ -288,3 +339,7 @@ class Event:
     attempt: int
     message: str
     count: int
+    job: UUID | None = None
+    by: str | None = None
+    address: str | None = None
+    request: str | None = None

@@ -8,8 +8,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, bindparam, select
 
-from thumbnailer_storage.jobs.model import Change, Event, Fit, Job, Output, Priority, Result, Source, Status
-from thumbnailer_storage.jobs.tables import MESSAGE_LENGTH, jobs, outputs, seconds_since
+from thumbnailer_storage.jobs.model import Change, Event, Fit, Job, Output, Priority, Result, Source, Status, Webhook
+from thumbnailer_storage.jobs.tables import MESSAGE_LENGTH, jobs, outputs, seconds_since, webhooks
+
+ENDS = (Status.COMPLETE, Status.FAILED, Status.CANCELLED)
+"""What a job is when it is finished; its expiry counts from then."""
+TIDY_SECONDS = {Status.COMPLETE: 0.0, Status.CANCELLED: 60.0, Status.EXPIRED: 0.0}
+"""When there is data to remove: the upload once it is of no use, with a worker's time to notice; then everything."""
 
 JOB_COLUMNS = [*jobs.c, seconds_since(jobs.c.missing_since).label("missing_for")]
 
@@ -31,6 +36,9 @@ def job_values(job: Job) -> dict[str, Any]:
         "attempt": 0,
         "deaths": 0,
         "sends": 0,
+        "expires_in": job.expires_in,
+        "request": job.request,
+        "calls_back": job.webhook is not None,
     }
 
 
@@ -69,8 +77,12 @@ def changed_values(change: Change) -> dict[str, Any]:
         "code": change.code,
         "message": change.message[:MESSAGE_LENGTH],
     }
-    if change.to.final:
-        values["finish"] = None
+    if change.to in ENDS:
+        values |= {"finish": None, "expires": None}
+    if change.to in TIDY_SECONDS:
+        values["tidy_after"] = TIDY_SECONDS[change.to]
+    if change.event == "deleted":
+        values["expires"] = None
     if change.delay:
         values["not_before"] = change.delay
     if change.missing:
@@ -81,6 +93,16 @@ def changed_values(change: Change) -> dict[str, Any]:
     return values
 
 
+def webhook_values(job: UUID, webhook: Webhook) -> dict[str, Any]:
+    kinds = ",".join(webhook.kinds)
+    return {"job": job, "url": webhook.url, "kinds": kinds, "secret": webhook.secret, "template": webhook.template}
+
+
+def to_webhook(row: Row[Any]) -> Webhook:
+    return Webhook(row.url, tuple(Status(kind) for kind in row.kinds.split(",")), row.secret, row.template)
+
+
+WEBHOOKS = select(webhooks).where(webhooks.c.job.in_(bindparam("jobs", expanding=True)))
 OUTPUTS = select(outputs).where(outputs.c.job.in_(bindparam("jobs", expanding=True))).order_by(outputs.c.n)
 
 
@@ -90,10 +112,12 @@ def to_jobs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Job]:
     if asked:
         for row in connection.execute(OUTPUTS, {"jobs": list(asked)}):
             asked[row.job].append(to_output(row))
-    return [to_job(row, asked[row.id]) for row in rows]
+    calling = [row.id for row in rows if row.calls_back]
+    hooks = {row.job: to_webhook(row) for row in connection.execute(WEBHOOKS, {"jobs": calling})} if calling else {}
+    return [to_job(row, asked[row.id], hooks.get(row.id)) for row in rows]
 
 
-def to_job(row: Row[Any], asked: Iterable[Output]) -> Job:
+def to_job(row: Row[Any], asked: Iterable[Output], webhook: Webhook | None = None) -> Job:
     return Job(
         id=row.id,
         owner=row.owner,
@@ -119,6 +143,9 @@ def to_job(row: Row[Any], asked: Iterable[Output]) -> Job:
         attempt=row.attempt,
         deaths=row.deaths,
         missing_for=row.missing_for,
+        expires_in=row.expires_in,
+        request=row.request,
+        webhook=webhook,
     )
 
 
@@ -139,5 +166,14 @@ def to_output(row: Row[Any]) -> Output:
 
 def to_event(row: Row[Any]) -> Event:
     return Event(
-        at=row.at, last=row.last, kind=row.kind, attempt=row.attempt, message=row.message, count=row._mapping["count"]
+        at=row.at,
+        last=row.last,
+        kind=row.kind,
+        attempt=row.attempt,
+        message=row.message,
+        count=row._mapping["count"],
+        job=row.job,
+        by=row.by,
+        address=row.address,
+        request=row.request,
     )

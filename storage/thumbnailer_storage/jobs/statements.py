@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from thumbnailer_storage.jobs.model import POISON_DEATHS, Status
 from thumbnailer_storage.jobs.rows import JOB_COLUMNS
-from thumbnailer_storage.jobs.tables import clock, events, jobs, outputs
+from thumbnailer_storage.jobs.tables import clock, events, jobs, outputs, webhooks
 
 FIRST_PAUSE = 60
 """Seconds before a message may be sent again; each sending doubles the pause, six times at most."""
@@ -25,6 +25,9 @@ ADD_JOB = insert(jobs).values(start=clock()).returning(jobs.c.start)
 ADD_OUTPUT = insert(outputs)
 JOB = select(*JOB_COLUMNS).where(jobs.c.id == bindparam("job"))
 JOB_OF_OWNER = JOB.where(jobs.c.owner == bindparam("owner"))
+JOB_HELD = JOB_OF_OWNER.with_for_update()
+"""Nobody changes it before this transaction ends; on SQLite nobody writes meanwhile at all."""
+ADD_WEBHOOK = insert(webhooks)
 STANDING = select(jobs.c.status, jobs.c.attempt).where(jobs.c.id == bindparam("job"))
 EVENTS = select(events).where(events.c.job == bindparam("of_job")).order_by(events.c.id)
 MARK_SENT = update(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True))).values(SENDING)
@@ -65,7 +68,8 @@ RECORD_RESULT = (
 def transition(columns: frozenset[str], starts_from: tuple[Status, ...], *, death: bool) -> Update:
     """One transition: sets the columns from parameters of the same names with `new_` before.
 
-    `finish` and `missing_since` are the clock's, `not_before` is the clock and so many seconds. The job has to be in
+    `finish` and `missing_since` are the clock's, `not_before` and `tidy_after` are the clock and so many seconds;
+    `expires` is the finish and what the job was given, else the clock. The job has to be in
     one of the states that it starts from and at the `fence`; a death also wants its lease to have ended, which may
     have been extended since it was found lapsed.
     """
@@ -73,6 +77,8 @@ def transition(columns: frozenset[str], starts_from: tuple[Status, ...], *, deat
         "finish": clock(),
         "missing_since": case((jobs.c.missing_since.is_(None), clock()), else_=jobs.c.missing_since),
         "not_before": clock(bindparam("new_not_before")),
+        "expires": clock(jobs.c.expires_in) if "finish" in columns else clock(),
+        "tidy_after": clock(bindparam("new_tidy_after")),
     }
     values = {name: by_clock.get(name, bindparam(f"new_{name}")) for name in columns}
     statement = update(jobs).where(

@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Update, and_, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, and_, or_, select, tuple_, update
 
 from thumbnailer_storage.errors import InvalidJob, JobNotFound, TransitionRefused
-from thumbnailer_storage.jobs import statements
+from thumbnailer_storage.jobs import ledger, statements
 from thumbnailer_storage.jobs.database import Database
-from thumbnailer_storage.jobs.model import Change, Event, Job, Priority, Status
+from thumbnailer_storage.jobs.model import TOLD, Act, Change, Event, Job, Priority, Status
+from thumbnailer_storage.jobs.outbox import announce
 from thumbnailer_storage.jobs.rows import (
     JOB_COLUMNS,
     changed_values,
@@ -26,8 +27,11 @@ from thumbnailer_storage.jobs.rows import (
     to_event,
     to_job,
     to_jobs,
+    webhook_values,
 )
 from thumbnailer_storage.jobs.tables import KEY_LENGTH, MESSAGE_LENGTH, clock, jobs, seconds_since
+
+NOBODY = Act()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,17 @@ class JobStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, job: Job) -> Job:
+    def add(self, job: Job, act: Act = NOBODY) -> Job:
         """Record a new job and that it was accepted; returns it as recorded."""
         with self._database.write() as connection:
             start = connection.execute(statements.ADD_JOB, job_values(job)).scalar_one()
             connection.execute(statements.ADD_OUTPUT, output_values(job))
-            write_event(connection, job.id, "accepted", attempt=0, message="The image is stored.")
+            if job.webhook is not None:
+                connection.execute(statements.ADD_WEBHOOK, webhook_values(job.id, job.webhook))
+            write_event(connection, job, "accepted", act, attempt=0, message="The image is stored.")
+            amounts = {ledger.JOBS: 1, ledger.BYTES: job.source.bytes}
+            used = ledger.used(job.owner, start, job.priority.value, amounts)
+            ledger.note(connection, ledger.moved(job.owner, None, Status.PENDING) + used)
         return replace(job, start=start)
 
     def get(self, job: UUID, owner: str | None = None) -> Job:
@@ -93,13 +102,6 @@ class JobStore:
             rows = connection.execute(statements.EVENTS, {"of_job": job})
             return [to_event(row) for row in rows]
 
-    def counts(self, owner: str) -> dict[Status, int]:
-        """How many jobs of the owner stand in each status."""
-        grouped = select(jobs.c.status, func.count()).where(jobs.c.owner == owner).group_by(jobs.c.status)
-        with self._database.read() as connection:
-            found = {Status(status): int(count) for status, count in connection.execute(grouped)}
-        return {status: found.get(status, 0) for status in Status}
-
     def finished(self, ids: Collection[UUID]) -> set[UUID]:
         """Those of the jobs that are final; one query for all waiting callers."""
         with self._database.read() as connection:
@@ -121,7 +123,9 @@ class JobStore:
     def claim(self, job: UUID, *, worker: str, lease: float) -> Job:
         """Take a pending job for `lease` seconds. Raises JobNotFound, or TransitionRefused with what it is instead."""
         with self._database.write() as connection:
-            return self._claim(connection, statements.CLAIM, job, worker, lease)
+            found = self._claim(connection, statements.CLAIM, job, worker, lease)
+            ledger.note(connection, ledger.moved(found.owner, Status.PENDING, Status.PROCESSING))
+            return found
 
     def take_over(self, job: UUID, *, worker: str, lease: float) -> Job:
         """Take a processing job whose lease has ended: a rescue and a claim in one. Raises as `claim` does.
@@ -130,15 +134,15 @@ class JobStore:
         """
         with self._database.write() as connection:
             found = self._claim(connection, statements.TAKE_OVER, job, worker, lease)
-            why = "its worker died without a word"
-            write_event(connection, job, "rescued", str(found.deaths), attempt=found.attempt - 1, message=why)
+            why, key, act = "its worker died without a word", str(found.deaths), Act(worker)
+            write_event(connection, found, "rescued", act, key, attempt=found.attempt - 1, message=why)
             return found
 
     def _claim(self, connection: Connection, statement: Update, job: UUID, worker: str, lease: float) -> Job:
         row = self._changed(connection, statement, {"job": job, "by": worker, "seconds": lease})
         found = to_jobs(connection, [row])[0]
-        by = f"claimed by {worker}"
-        write_event(connection, job, "claimed", str(found.deaths), attempt=found.attempt, message=by)
+        by, key = f"claimed by {worker}", str(found.deaths)
+        write_event(connection, found, "claimed", Act(worker), key, attempt=found.attempt, message=by)
         return found
 
     def extend(self, holds: Sequence[tuple[UUID, int]], lease: float) -> set[UUID]:
@@ -154,20 +158,41 @@ class JobStore:
         with self._database.read() as connection:
             return to_jobs(connection, connection.execute(select(*JOB_COLUMNS).where(*held)).all())
 
-    def apply(self, job: Job, change: Change) -> Job:
+    def apply(self, job: Job, change: Change, act: Act = NOBODY) -> Job:
         """Make one transition and its event; raises TransitionRefused where another writer won."""
+        with self._database.write() as connection:
+            return self._apply(connection, job, change, act)
+
+    def delete(self, job: UUID, owner: str, act: Act = NOBODY) -> tuple[Job, Change | None]:
+        """Cancel a job, or have its data removed; returns it as it now is, and what was done. Raises JobNotFound.
+
+        It is locked from the look to the change, so that no claim and no finish comes in between.
+        """
+        with self._database.write() as connection:
+            rows = connection.execute(statements.JOB_HELD, {"job": job, "owner": owner}).all()
+            if not rows:
+                raise JobNotFound(f"there is no job {job}")
+            found = to_jobs(connection, rows)[0]
+            change = found.delete()
+            return (found if change is None else self._apply(connection, found, change, act)), change
+
+    def _apply(self, connection: Connection, job: Job, change: Change, act: Act) -> Job:
         values = changed_values(change)
         statement = statements.transition(frozenset(values), change.starts_from, death=change.death)
         parameters = {f"new_{name}": value for name, value in values.items()}
         parameters |= {"job": job.id, "fence": change.attempt}
-        with self._database.write() as connection:
-            row = self._changed(connection, statement, parameters)
-            if change.results:
-                made = [result_values(job.id, result) for result in change.results]
-                connection.execute(statements.RECORD_RESULT, made)
-            write_event(connection, job.id, change.event, change.key, attempt=change.attempt, message=change.message)
+        row = self._changed(connection, statement, parameters)
+        if change.results:
+            made = [result_values(job.id, result) for result in change.results]
+            connection.execute(statements.RECORD_RESULT, made)
         results = {result.n: result for result in change.results}
-        return to_job(row, [replace(asked, result=results.get(n)) for n, asked in enumerate(job.outputs)])
+        outputs = [replace(asked, result=results.get(n, asked.result)) for n, asked in enumerate(job.outputs)]
+        changed = to_job(row, outputs, job.webhook)
+        write_event(connection, changed, change.event, act, change.key, attempt=change.attempt, message=change.message)
+        ledger.note(connection, moved_by(changed, change))
+        if row.calls_back and change.to in TOLD:
+            announce(connection, [job.id], change.to)
+        return changed
 
     def _changed(self, connection: Connection, statement: Update, parameters: dict[str, Any]) -> Row[Any]:
         row = connection.execute(statement, parameters).one_or_none()
@@ -179,14 +204,29 @@ class JobStore:
         raise TransitionRefused(Status(won.status), won.attempt)
 
 
-def write_event(connection: Connection, job: UUID, kind: str, key: str = "", *, attempt: int, message: str) -> None:
-    """Tell what happened, in the transaction of what it tells of."""
+def moved_by(job: Job, change: Change) -> list[dict[str, Any]]:
+    """What a transition adds to the ledger."""
+    rows = ledger.moved(job.owner, change.starts_from[0], change.to)
+    if change.to in (Status.COMPLETE, Status.FAILED) and job.claimed and job.finish:
+        worked = round((job.finish - job.claimed).total_seconds() * 1000)
+        rows += ledger.used(job.owner, job.finish, job.priority.value, {ledger.COMPUTE_MS: worked})
+    return rows
+
+
+def write_event(
+    connection: Connection, job: Job, kind: str, act: Act, key: str = "", *, attempt: int, message: str
+) -> None:
+    """Tell what happened and who did it, in the transaction of what it tells of."""
     values = {
-        "job": job,
+        "job": job.id,
+        "owner": job.owner,
         "kind": kind,
         "key": key[:KEY_LENGTH],
         "attempt": attempt,
         "message": message[:MESSAGE_LENGTH],
+        "by": act.by,
+        "address": act.address,
+        "request": act.request or job.request,
     }
     connection.execute(statements.event(connection.dialect.name), values)
 

@@ -1,4 +1,4 @@
-"""What can be called, one function for each."""
+"""Jobs, their outputs, the queue, and this description."""
 
 from __future__ import annotations
 
@@ -120,6 +120,18 @@ def get_job() -> Json:
         problems=("job-not-found",),
         parameters=[JOB, prefer],
         curl=("curl -H 'Prefer: wait=20' $URL/jobs/$JOB",),
+    )
+
+
+def delete_job() -> Json:
+    return operation(
+        "Cancel a job, or remove the data of a finished one",
+        "A job that waits never starts, one that runs is stopped within seconds: `cancelled`. What a finished job was "
+        "sent and made is removed: `expired`. Outputs answer 410 from then on. The same again changes nothing.",
+        ok(200, "The job as it now is.", ref("Job")),
+        problems=("job-not-found",),
+        parameters=[JOB],
+        curl=("curl -X DELETE $URL/jobs/$JOB",),
     )
 
 

@@ -1,36 +1,14 @@
-"""What callers see: the shapes of answers, made from records."""
+"""Jobs, their outputs, and what happened to them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from datetime import datetime
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import Field
 
+from thumbnailer_api.wire.base import Answer, Moment, is_none
 from thumbnailer_storage.jobs.model import Event, Fit, Job, Output, Priority, Source, Status
-from thumbnailer_storage.queues import Depth
-
-
-def rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-Moment = Annotated[
-    datetime,
-    PlainSerializer(rfc3339, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-24T07:07:42.123Z"]}),
-]
-"""RFC 3339, UTC, milliseconds."""
-
-
-def is_none(value: object) -> bool:
-    return value is None
-
-
-class Answer(BaseModel):
-    """What all answers have in common."""
-
-    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=False)
 
 
 class SourceAnswer(Answer):
@@ -161,49 +139,6 @@ class EventsAnswer(Answer):
     """What happened to a job, in order."""
 
     events: list[EventAnswer]
-
-
-class DepthAnswer(Answer):
-    """How many messages stand in a queue, and the age of its oldest waiting job; numbers are approximate."""
-
-    waiting: int
-    in_flight: int
-    delayed: int
-    oldest_seconds: float | None
-
-    @classmethod
-    def of(cls, depth: Depth, oldest: float | None) -> Self:
-        return cls(
-            waiting=depth.waiting,
-            in_flight=depth.in_flight,
-            delayed=depth.delayed,
-            oldest_seconds=None if oldest is None else round(oldest, 3),
-        )
-
-
-class QueueAnswer(Answer):
-    """The caller's jobs by status, and the state of each queue."""
-
-    jobs: dict[Status, int]
-    queues: dict[str, DepthAnswer]
-
-
-class Mistake(Answer):
-    """One field of a request, and what is wrong with it."""
-
-    field: str
-    message: str
-
-
-class ProblemAnswer(Answer):
-    """An error (RFC 9457)."""
-
-    type: str = Field(description="Which kind of error: stable, and a path of this service that explains it.")
-    title: str
-    status: int
-    detail: str = Field(description="What happened, and what to do about it.")
-    request_id: str = Field(description="Also in X-Request-Id, and on the service's log lines.")
-    errors: list[Mistake] | None = Field(default=None, exclude_if=is_none, description="The fields that are wrong.")
 
 
 def recorded(moment: datetime | None) -> datetime:
