@@ -25,7 +25,7 @@ from thumbnailer_api.config import ApiSettings
 from thumbnailer_api.shutdown import shut_down
 from thumbnailer_storage.config import StorageSettings
 from thumbnailer_storage.jobs.key_format import new_key
-from thumbnailer_storage.jobs.keys import NewKey
+from thumbnailer_storage.jobs.keys import NewKey, Scope
 from thumbnailer_storage.jobs.model import Job, Result, Source
 from thumbnailer_storage.jobs.schema import migrate
 from thumbnailer_storage.opening import Stores, open_stores
@@ -130,9 +130,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The same with keys: `http` sends ada's, which is called laptop."""
+    """The same with keys: `http` sends ada's, which is called laptop and may do everything."""
     with started(tmp_path_factory.mktemp("guarded"), auth="keys") as shared:
-        shared.http.headers["Authorization"] = f"Bearer {shared.new_key('laptop', 'ada')}"
+        shared.http.headers["Authorization"] = f"Bearer {shared.new_key('laptop', 'ada', scopes=tuple(Scope))}"
         yield shared
 
 

@@ -16,7 +16,7 @@ def test_every_route_but_the_open_ones_asks_who_calls_before_anything_else(servi
         raise Busy("The authenticator is asked.")
 
     monkeypatch.setattr(Nobody, "caller", refused)
-    for method, path, _ in app.ROUTES:
+    for method, path, *_ in app.ROUTES:
         answer = service.http.request(method, path.replace("<job>", "x").replace("<n>", "0") + "?wrong=option")
         assert answer.json()["detail"] == "The authenticator is asked."
     for method, path, _ in app.OPEN_ROUTES:

@@ -33,14 +33,14 @@ def test_the_document_is_valid_openapi(document) -> None:
 
 
 def test_the_document_has_every_route_and_no_other(document) -> None:
-    routes = {(method.lower(), openapi_path(path)) for method, path, _ in app.ROUTES}
+    routes = {(method.lower(), openapi_path(path)) for method, path, *_ in app.ROUTES}
     described = {(method, path) for path, calls in document["paths"].items() for method in calls}
     assert described == routes | {("get", "/openapi.json")}
 
 
 def test_docs_describe_every_route_and_problem() -> None:
     text = (DOCS / "api.md").read_text()
-    for method, path, _ in (*app.ROUTES, *app.OPEN_ROUTES):
+    for method, path, *_ in (*app.ROUTES, *app.OPEN_ROUTES):
         assert f"`{method} {path}`" in text
     for problem in every_problem().values():
         assert re.search(rf"^\| {problem.status} \|.*`{problem.type}`", text, re.MULTILINE), problem.type
@@ -142,6 +142,7 @@ def test_the_curl_examples_work_as_they_stand(service, document, small, tmp_path
     (tmp_path / "photo.jpg").write_bytes(small)
     job = service.completed()
     lines = [line for calls in document["paths"].values() for call in calls.values() for line in call["x-curl"]]
+    lines.sort(key=lambda line: "-X DELETE" in line)  # what is deleted has no outputs any more
     lines += re.findall(r"^curl .*$", (DOCS / "api.md").read_text(), re.MULTILINE)
     assert len(lines) > 8
     for line in lines:

@@ -11,77 +11,13 @@ from contextlib import closing
 import httpx
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from sqlalchemy import update
 
 from thumbnailer_api import app
 from thumbnailer_storage.jobs.database import BUSY_SECONDS
 from thumbnailer_storage.jobs.key_format import new_key
 from thumbnailer_storage.jobs.keys import NewKey
-from thumbnailer_storage.jobs.tables import clock, keys
 
-EVERY_ROUTE = [pytest.param(method, path, id=f"{method} {path}") for method, path, _ in app.ROUTES]
 MIB = 1024 * 1024
-
-
-def no_key(_) -> str | None:
-    return None
-
-
-def another_scheme(_) -> str:
-    return "Basic YWRhOnNlc2FtZQ=="
-
-
-def malformed(_) -> str:
-    return "Bearer sesame"
-
-
-def nothing_after_bearer(_) -> str:
-    return "Bearer"
-
-
-def bad_checksum(service) -> str:
-    key = service.new_key("checked", "bob")
-    service.stores.keys.revoke("checked", "bob")
-    return f"Bearer {key[:-1]}{'a' if key[-1] != 'a' else 'b'}"
-
-
-def two_keys(service) -> str:
-    return f"{service.http.headers['Authorization']}, Bearer {new_key()}"
-
-
-def unknown(_) -> str:
-    return f"Bearer {new_key()}"
-
-
-def unknown_made_elsewhere(_) -> str:
-    return f"Bearer thn_{'0aZ9' * 10}"
-
-
-def revoked(service) -> str:
-    key = service.new_key("lost", "ada")
-    service.stores.keys.revoke("lost", "ada")
-    return f"Bearer {key}"
-
-
-def ended(service) -> str:
-    key = service.new_key(f"short {time.monotonic()}", "ada", days=1)
-    with service.stores.database.write() as connection:
-        connection.execute(update(keys).where(keys.c.end.is_not(None)).values(end=clock(-0.01)))
-    return f"Bearer {key}"
-
-
-REFUSED = {
-    no_key: "no-key",
-    another_scheme: "no-key",
-    malformed: "wrong-key",
-    nothing_after_bearer: "wrong-key",
-    bad_checksum: "wrong-key",
-    two_keys: "wrong-key",
-    unknown: "wrong-key",
-    unknown_made_elsewhere: "wrong-key",
-    revoked: "wrong-key",
-    ended: "wrong-key",
-}
 
 
 @pytest.fixture(scope="module")
@@ -100,58 +36,6 @@ def asked(service, method: str, path: str, job: object, headers: dict[str, str],
     address = path.replace("<job>", str(job)).replace("<n>", "0")
     with httpx.Client(base_url=service.url, trust_env=False) as http:
         return http.request(method, address, headers=headers, **more)
-
-
-@pytest.mark.parametrize("sends", REFUSED, ids=lambda sends: sends.__name__)
-@pytest.mark.parametrize(("method", "path"), EVERY_ROUTE)
-def test_whoever_has_no_valid_key_is_told_so_and_nothing_else(guarded, job, small, method, path, sends) -> None:
-    sent = sends(guarded)
-    headers = {} if sent is None else {"Authorization": sent}
-    more = {"content": small} if method == "POST" else {}
-    before = guarded.uploads()
-    for one in (method, "HEAD") if method == "GET" else (method,):
-        answer = asked(guarded, one, path, job.id, headers, **more)
-        assert answer.status_code == 401
-        assert answer.headers["www-authenticate"].startswith('Bearer realm="thumbnailer"')
-    answer = asked(guarded, method, path, job.id, headers, **more)
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["type"] == f"/problems/{REFUSED[sends]}"
-    if sent is not None:
-        assert sent.split()[-1] not in answer.text.replace("Bearer", "")
-    assert guarded.uploads() == before
-
-
-def test_all_wrong_keys_get_one_and_the_same_answer(guarded) -> None:
-    answers = set()
-    for sends, kind in REFUSED.items():
-        if kind == "wrong-key":
-            answer = asked(guarded, "GET", "/queue", "", {"Authorization": sends(guarded), "X-Request-Id": "one"})
-            answers.add((answer.status_code, answer.headers["www-authenticate"], answer.text))
-    assert len(answers) == 1
-
-
-WITHOUT_A_JOB = {
-    ("POST", "/jobs"): lambda answer: answer.status_code == 202,
-    ("GET", "/jobs"): lambda answer: answer.json() == {"jobs": [], "next": None},
-    ("GET", "/queue"): lambda answer: set(answer.json()["jobs"].values()) == {0},
-}
-"""What another owner gets at addresses that name no job."""
-
-
-@pytest.mark.parametrize(("method", "path"), EVERY_ROUTE)
-def test_another_owners_job_does_not_exist(guarded, job, small, method, path) -> None:
-    stranger = {"Authorization": f"Bearer {guarded.new_key(f'{method} {path}', f'stranger to {method} {path}')}"}
-    more = {"content": small} if method == "POST" else {}
-    if "<job>" not in path:
-        assert WITHOUT_A_JOB[method, path](asked(guarded, method, path, job.id, stranger, **more))
-        return
-    assert asked(guarded, method, path, job.id, dict(guarded.http.headers), **more).status_code == 200
-    unknown = "0a6e4a0e-7a35-4d5c-9a53-0d5a4d4b1c11"
-    same = {**stranger, "X-Request-Id": "one", "Prefer": "wait=20"}
-    theirs, nobodys = (asked(guarded, method, path, wanted, same, **more) for wanted in (job.id, unknown))
-    assert (theirs.status_code, theirs.json()["type"]) == (404, "/problems/job-not-found")
-    assert theirs.text.replace(str(job.id), unknown) == nobodys.text
-    assert theirs.elapsed.total_seconds() < 10
 
 
 def test_a_job_belongs_to_the_owner_and_not_to_the_key(guarded, eve, small) -> None:
@@ -192,8 +76,9 @@ def test_the_documents_are_open_and_say_that_a_key_is_needed(guarded) -> None:
     assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     for path, calls in document["paths"].items():
         for call in calls.values():
-            assert ("401" in call["responses"]) is (path != "/openapi.json")
-            assert call.get("security") == ([] if path == "/openapi.json" else None)
+            assert ({"401", "403"} <= set(call["responses"])) is (path != "/openapi.json")
+            assert (call["security"] == []) is (path == "/openapi.json")
+    assert document["paths"]["/jobs/{job}"]["delete"]["security"] == [{"key": ["cancel"]}]
     page = asked(guarded, "GET", "/docs", "", {}).text
     assert "export THUMBNAILER_KEY=" in page
     assert "{{" not in page
@@ -212,7 +97,8 @@ def test_the_curl_examples_work_with_the_key_in_the_environment(guarded, job, sm
     document = guarded.http.get("/openapi.json").json()
     key = guarded.http.headers["Authorization"].removeprefix("Bearer ")
     environment = {"URL": guarded.url, "JOB": str(job.id), "THUMBNAILER_KEY": key, "PATH": "/usr/bin:/bin"}
-    for line in [line for calls in document["paths"].values() for call in calls.values() for line in call["x-curl"]]:
+    lines = [line for calls in document["paths"].values() for call in calls.values() for line in call["x-curl"]]
+    for line in sorted(lines, key=lambda line: "-X DELETE" in line):  # what is deleted has no outputs any more
         command = line.replace("curl ", "curl --silent --fail-with-body ", 1)
         ran = subprocess.run(
             ["/bin/bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False

@@ -48,11 +48,19 @@ def test_keys_are_listed_without_what_would_let_anybody_use_them(keys) -> None:
     key = keys("create", "laptop", "--owner", "ada").stdout.strip()
     keys("create", "ci", "--owner", "build")
     shown = keys("list").stdout
+    assert shown.splitlines()[1].split()[-2] == "submit,read,cancel"
     assert [line.split()[:3] for line in shown.splitlines()] == [
         ["NAME", "OWNER", "STATE"], ["laptop", "ada", "live"], ["ci", "build", "live"]
     ]  # fmt: skip
     assert key[4:] not in shown
     assert [known["name"] for known in listed(keys, "--owner", "ada")] == ["laptop"]
+
+
+def test_what_a_key_may_do_is_said_when_it_is_made(keys, program, tmp_path) -> None:
+    assert json.loads(keys("create", "a", "--owner", "ada", "--json").stdout)["scopes"] == ["submit", "read", "cancel"]
+    keys("create", "b", "--owner", "ada", "--scopes", "admin, read")
+    assert program.run(*ONCE, str(tmp_path / "first"), "--scopes", "submit,read,cancel,admin").returncode == 0
+    assert [known["scopes"] for known in listed(keys)[1:]] == [["read", "admin"], ["submit", "read", "cancel", "admin"]]
 
 
 def test_a_key_is_revoked_by_name_or_id_and_again_is_no_mistake(keys) -> None:
@@ -75,6 +83,7 @@ def test_a_key_is_revoked_by_name_or_id_and_again_is_no_mistake(keys) -> None:
         (("create", "x", "--owner", "ada", "--days", "0"), 2, "1<=x"),
         (("create", "x", "--owner", "ada", "--days", "1", "--end", "2999-01-01"), 2, "leave one of them out"),
         (("create", "x", "--owner", "ada", "--end", "2001-01-01"), 1, "is over already"),
+        (("create", "x", "--owner", "ada", "--scopes", "read,write"), 2, "submit, read, cancel, admin"),
         (("create", "x", "--owner", "ada", "--once"), 2, "--file"),
         (("create", "x", "--owner", "ada", "--file", "y"), 2, "--once"),
         (("create", new_key(), "--owner", "ada"), 1, "neither a key nor an id"),

@@ -13,20 +13,22 @@ import structlog
 from flask import Flask, Response, g, request
 
 from thumbnailer_api import metrics, problems
+from thumbnailer_api.errors import MissingScope
 from thumbnailer_api.intake.queries import nothing_asked
 from thumbnailer_api.routes import documents, jobs, outputs, queue
 from thumbnailer_api.wiring import Wiring
+from thumbnailer_storage.jobs.keys import Scope
 
-ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
-    ("POST", "/jobs", jobs.post),
-    ("GET", "/jobs", jobs.newest),
-    ("GET", "/jobs/<job>", jobs.get),
-    ("DELETE", "/jobs/<job>", jobs.delete),
-    ("GET", "/jobs/<job>/events", jobs.events),
-    ("GET", "/jobs/<job>/outputs/<n>", outputs.get),
-    ("GET", "/queue", queue.get),
+ROUTES: list[tuple[str, str, Callable[..., Any], Scope]] = [
+    ("POST", "/jobs", jobs.post, Scope.SUBMIT),
+    ("GET", "/jobs", jobs.newest, Scope.READ),
+    ("GET", "/jobs/<job>", jobs.get, Scope.READ),
+    ("DELETE", "/jobs/<job>", jobs.delete, Scope.CANCEL),
+    ("GET", "/jobs/<job>/events", jobs.events, Scope.READ),
+    ("GET", "/jobs/<job>/outputs/<n>", outputs.get, Scope.READ),
+    ("GET", "/queue", queue.get, Scope.READ),
 ]
-"""What callers can do; each of these passes auth/. A GET answers HEAD too."""
+"""What callers can do, and the scope that it needs; each of these passes auth/. A GET answers HEAD too."""
 
 OPEN_ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", "/docs", documents.page),
@@ -52,10 +54,11 @@ def create_app(wiring: Wiring) -> Flask:
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect to whatever host the caller names
-    for method, path, handler in ROUTES:
+    for method, path, handler, _ in ROUTES:
         app.add_url_rule(path, name_of(handler), partial(handler, wiring), methods=[method])
     for method, path, handler in OPEN_ROUTES:
         app.add_url_rule(path, name_of(handler), partial(handler, wiring), methods=[method])
+    app.config["SCOPES"] = tuple((method, path, scope) for method, path, _, scope in ROUTES)  # for the documents
     app.before_request(begin)
     app.before_request(partial(authenticate, wiring))
     app.before_request(refuse_options)
@@ -77,10 +80,14 @@ def begin() -> None:
 
 
 def authenticate(wiring: Wiring) -> None:
-    """Learn who calls before anything else is read of the request."""
-    if request.url_rule and request.endpoint not in {name_of(handler) for _, _, handler in OPEN_ROUTES}:
-        caller = wiring.authenticator.caller(request.headers)
-        g.owner, g.key = caller.owner, caller.key
+    """Learn who calls, and whether they may do this, before anything else is read of the request."""
+    if request.url_rule is None or request.endpoint in {name_of(handler) for _, _, handler in OPEN_ROUTES}:
+        return
+    caller = wiring.authenticator.caller(request.headers)
+    g.owner, g.key, g.scopes = caller.owner, caller.key, caller.scopes
+    needed = next(scope for _, _, handler, scope in ROUTES if name_of(handler) == request.endpoint)
+    if needed not in caller.scopes:
+        raise MissingScope(needed)
 
 
 def refuse_options() -> None:

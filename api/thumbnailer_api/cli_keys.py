@@ -16,7 +16,7 @@ from thumbnailer_api.config import of_every_program
 from thumbnailer_storage import logs
 from thumbnailer_storage.jobs import schema
 from thumbnailer_storage.jobs.key_format import new_key
-from thumbnailer_storage.jobs.keys import Key, KeyStore, NewKey
+from thumbnailer_storage.jobs.keys import USUAL, Key, KeyStore, NewKey, Scope
 from thumbnailer_storage.opening import open_database
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line, for programs.")
@@ -49,10 +49,23 @@ class Day(click.ParamType[datetime]):
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
+class Scopes(click.ParamType[tuple[Scope, ...]]):
+    """`submit,read`."""
+
+    name = "list"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Scope, ...]:
+        try:
+            return tuple(Scope(name.strip()) for name in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no list of scopes: separate some of {', '.join(Scope)} by commas")
+
+
 @keys.command(
     epilog=examples(
         "KEY=$(thumbnailer-api keys create laptop --owner ada)",
         "thumbnailer-api keys create ci --owner build --days 90 --json",
+        "thumbnailer-api keys create watcher --owner build --scopes read",
         "thumbnailer-api keys create first --owner ada --once --file /run/keys/first",
     )
 )
@@ -60,11 +73,26 @@ class Day(click.ParamType[datetime]):
 @click.option("--owner", required=True, help="Whom its jobs belong to.")
 @click.option("--days", type=click.IntRange(1, 36500), metavar="N", help="Refuse it after so many days.")
 @click.option("--end", type=Day(), metavar="DATE", help="Refuse it from this day on (UTC); or a time with its zone.")
+@click.option(
+    "--scopes",
+    type=Scopes(),
+    metavar="LIST",
+    default=",".join(USUAL),
+    show_default=True,
+    help="What it may do: some of submit, read, cancel, admin. With admin it makes and revokes everybody's keys.",
+)
 @click.option("--once", is_flag=True, help="Only if no key was ever made so in this database. Wants --file.")
 @click.option("--file", type=click.Path(dir_okay=False, path_type=Path), metavar="PATH", help="Where --once keeps it.")
 @as_json
 def create(
-    name: str, owner: str, days: int | None, end: datetime | None, once: bool, file: Path | None, as_json: bool
+    name: str,
+    owner: str,
+    days: int | None,
+    end: datetime | None,
+    scopes: tuple[Scope, ...],
+    once: bool,
+    file: Path | None,
+    as_json: bool,
 ) -> None:
     """Make a key and print it, this once.
 
@@ -80,7 +108,7 @@ def create(
         raise click.UsageError("--days and --end say the same in two ways: leave one of them out.")
     if once != (file is not None) or (once and as_json):
         raise click.UsageError("--once and --file go together, without --json: the key is in the file.")
-    new = NewKey(name, owner, days, end)
+    new = NewKey(name, owner, days, end, scopes)
     with opened() as store:
         if file is not None:
             create_once(store, new, file)
@@ -134,7 +162,7 @@ def written_to(file: Path) -> str:
 def list_keys(owner: str | None, as_json: bool) -> None:
     """Show all keys.
 
-    Whose they are, whether they are live, and when they were last used, to the minute.
+    Whose they are, whether they are live, what they may do, and when they were last used, to the minute.
     """
     with opened() as store:
         known = store.all(owner)
@@ -142,7 +170,7 @@ def list_keys(owner: str | None, as_json: bool) -> None:
         for key in known:
             click.echo(json.dumps(fields(key)))
         return
-    rows = [("NAME", "OWNER", "STATE", "MADE", "ENDS", "LAST USED", "ID"), *(row_of(key) for key in known)]
+    rows = [("NAME", "OWNER", "STATE", "MADE", "ENDS", "LAST USED", "SCOPES", "ID"), *(row_of(key) for key in known)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -193,6 +221,7 @@ def row_of(key: Key) -> tuple[str, ...]:
         shown(key.start),
         shown(key.end) if key.end else "never",
         shown(key.last_used) if key.last_used else "never",
+        ",".join(key.scopes),
         str(key.id),
     )
 
@@ -201,11 +230,11 @@ def shown(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%MZ}"
 
 
-def fields(key: Key) -> dict[str, str | None]:
+def fields(key: Key) -> dict[str, object]:
     """A key as programs read it."""
     moments = {"start": key.start, "end": key.end, "revoked": key.revoked, "last_used": key.last_used}
     told = {name: None if moment is None else rfc3339(moment) for name, moment in moments.items()}
-    return {"id": str(key.id), "name": key.name, "owner": key.owner, "state": key.state, **told}
+    return {"id": str(key.id), "name": key.name, "owner": key.owner, "scopes": key.scopes, "state": key.state, **told}
 
 
 def rfc3339(moment: datetime) -> str:

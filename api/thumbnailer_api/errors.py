@@ -4,6 +4,7 @@ ApiError
 ├── Unauthenticated
 │   ├── NoKey             none was sent
 │   └── WrongKey          malformed, unknown, revoked or ended: nobody is told which
+├── MissingScope          we know who calls: they may not do this
 ├── Malformed             not the HTTP, JSON or multipart that it says it is
 │   └── BodyCut           the caller went away in the middle of its body
 ├── Invalid               understood, and nothing that we do: names the field and what is allowed
@@ -55,6 +56,16 @@ class WrongKey(Unauthenticated):
         "The key that was sent is not valid: see that it is whole, or ask whoever runs the service for another one."
     )
     challenge = f'{Unauthenticated.challenge}, error="invalid_token"'
+
+
+class MissingScope(ApiError):
+    """The caller is known, and may not do this; `scope` is the one that it takes."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(
+            f"This needs the scope `{scope}`, which your key or token does not have: ask whoever runs the service."
+        )
+        self.challenge = f'{Unauthenticated.challenge}, error="insufficient_scope", scope="{scope}"'
 
 
 class Malformed(ApiError):

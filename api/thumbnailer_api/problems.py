@@ -37,6 +37,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = MappingProxyType(
     {
         errors.NoKey: Problem("no-key", 401, "A key is needed"),
         errors.WrongKey: Problem("wrong-key", 401, "The key is not valid"),
+        errors.MissingScope: Problem("missing-scope", 403, "The key may not do this"),
         errors.Malformed: Problem("malformed-request", 400, "The request is malformed"),
         errors.BodyCut: Problem("body-cut", 400, "The body ended too early"),
         errors.Invalid: Problem("invalid-request", 422, "The request asks for something that we do not do"),
@@ -112,7 +113,7 @@ def headers_of(error: Exception, problem: Problem) -> Iterator[tuple[str, str]]:
         yield "Retry-After", str(problem.retry_after)
     if isinstance(error, MethodNotAllowed):
         yield "Allow", ", ".join(sorted(error.valid_methods or ()))
-    if isinstance(error, errors.Unauthenticated):
+    if isinstance(error, errors.Unauthenticated | errors.MissingScope):
         yield "WWW-Authenticate", error.challenge
     if isinstance(error, errors.RangeOutside):
         yield "Content-Range", f"bytes */{error.length}"

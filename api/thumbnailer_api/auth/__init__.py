@@ -7,12 +7,15 @@ from typing import Protocol
 
 from werkzeug.datastructures import Headers
 
+from thumbnailer_storage.jobs.keys import Scope
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom the jobs of a request belong to, and the name of the key that was shown, if one was."""
+    """Whom the jobs of a request belong to, what it may do, and the name of the key that was shown, if one was."""
 
     owner: str
+    scopes: frozenset[Scope]
     key: str | None = None
 
 

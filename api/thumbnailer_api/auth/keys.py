@@ -30,7 +30,7 @@ class Keys:
             raise WrongKey
         if found.stale:
             self._uses.note(found.id)
-        return Caller(found.owner, found.name)
+        return Caller(found.owner, found.scopes, found.name)
 
     def start(self) -> None:
         self._uses.start()

@@ -1,12 +1,13 @@
-"""No authentication: all callers are one owner."""
+"""No authentication: all callers are one owner, who may do everything."""
 
 from __future__ import annotations
 
 from werkzeug.datastructures import Headers
 
 from thumbnailer_api.auth import Caller
+from thumbnailer_storage.jobs.keys import Scope
 
-NOBODY = Caller("nobody")
+NOBODY = Caller("nobody", frozenset(Scope))
 
 
 class Nobody:

@@ -26,16 +26,20 @@ are refused, never ignored."""
 KEYS = """
 
 Each call needs a key: send it as `Authorization: Bearer <key>`. Whoever runs the service makes keys, with
-`thumbnailer-api keys create`. Jobs belong to the key's owner: another owner's do not exist for you."""
+`thumbnailer-api keys create`. Jobs belong to the key's owner: another owner's do not exist for you.
+What a key may do is its scopes: `submit`, `read`, `cancel` and `admin`."""
 
 SENT = '-H "Authorization: Bearer $THUMBNAILER_KEY"'
 CHALLENGE = {"description": "How to say who calls (RFC 6750).", "schema": {"type": "string"}}
 OPEN = {"/openapi.json"}
 
 
-def document(most: int, classes: Sequence[str], *, keys: bool) -> Json:
-    """The whole document; `most` is the largest image in bytes, `keys` says whether callers need one."""
-    return with_keys(without_keys(most, classes)) if keys else without_keys(most, classes)
+def document(most: int, classes: Sequence[str], scopes: Sequence[tuple[str, str, str]]) -> Json:
+    """The whole document; `most` is the largest image in bytes.
+
+    `scopes` are method, path and scope of each route; none where callers need no key.
+    """
+    return with_keys(without_keys(most, classes), scopes) if scopes else without_keys(most, classes)
 
 
 def without_keys(most: int, classes: Sequence[str]) -> Json:
@@ -55,7 +59,7 @@ def without_keys(most: int, classes: Sequence[str]) -> Json:
     }
 
 
-def with_keys(described: Json) -> Json:
+def with_keys(described: Json, scopes: Sequence[tuple[str, str, str]]) -> Json:
     """The document of a service that wants a key with every call that is not open."""
     described["info"]["description"] += KEYS
     described["components"]["securitySchemes"] = {
@@ -66,13 +70,18 @@ def with_keys(described: Json) -> Json:
         }
     }
     described["security"] = [{"key": []}]
+    needed = {(method.lower(), path.replace("<", "{").replace(">", "}")): scope for method, path, scope in scopes}
     for path, calls in described["paths"].items():
-        for call in calls.values():
+        for method, call in calls.items():
             if path in OPEN:
                 call["security"] = []
             else:
-                call["responses"] = dict(sorted((call["responses"] | refusals(("no-key", "wrong-key"))).items()))
-                call["responses"]["401"]["headers"] |= {"WWW-Authenticate": CHALLENGE}
+                call["security"] = [{"key": [needed[method, path]]}]
+                call["description"] += f" Needs the scope `{needed[method, path]}`."
+                refused = refusals(("no-key", "wrong-key", "missing-scope"))
+                for answer in refused.values():
+                    answer["headers"] |= {"WWW-Authenticate": CHALLENGE}
+                call["responses"] = dict(sorted((call["responses"] | refused).items()))
                 call["x-curl"] = [line.replace("curl ", f"curl {SENT} ", 1) for line in call["x-curl"]]
     return described
 

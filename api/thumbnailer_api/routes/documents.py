@@ -7,7 +7,7 @@ import hashlib
 import json
 from functools import cache
 
-from flask import Response, redirect, render_template, request, url_for
+from flask import Response, current_app, redirect, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
@@ -50,7 +50,8 @@ def problem(_: Wiring, name: str) -> BaseResponse:
 
 def described(wiring: Wiring) -> Json:
     settings = wiring.settings
-    return made(settings.max_upload_bytes, wiring.stores.settings.classes, keys=settings.auth == "keys")
+    scopes = current_app.config["SCOPES"] if settings.auth == "keys" else ()
+    return made(settings.max_upload_bytes, wiring.stores.settings.classes, scopes)
 
 
 made = cache(document)

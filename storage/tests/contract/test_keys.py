@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import insert, text, update
 
 from thumbnailer_storage.errors import InvalidKey, KeyNotFound
-from thumbnailer_storage.jobs.key_format import new_key
-from thumbnailer_storage.jobs.keys import Key, NewKey
+from thumbnailer_storage.jobs.key_format import hash_of, new_key
+from thumbnailer_storage.jobs.keys import USUAL, Key, NewKey, Scope
 from thumbnailer_storage.jobs.tables import clock, keys
 from thumbnailer_storage.opening import Stores
 
@@ -42,6 +42,33 @@ def test_the_key_itself_is_kept_nowhere(stores: Stores) -> None:
         for row in connection.execute(text("SELECT * FROM keys")):
             assert key not in repr(row)
             assert key[4:20] not in repr(row)
+
+
+def test_a_key_may_do_what_it_was_made_for_and_the_usual_otherwise(stores: Stores) -> None:
+    for new, scopes in ((LAPTOP, USUAL), (NewKey("b", "ada", scopes=(Scope.ADMIN,)), (Scope.ADMIN,))):
+        made_key, key = made(stores, new)
+        found = stores.keys.find(key)
+        assert found is not None
+        assert (made_key.scopes, found.scopes) == (scopes, frozenset(scopes))
+    with pytest.raises(InvalidKey, match="could do nothing"):
+        NewKey("c", "ada", scopes=())
+
+
+def test_a_key_of_a_release_without_scopes_has_the_usual_ones_and_unknown_ones_count_for_nothing(
+    stores: Stores,
+) -> None:
+    key = new_key()
+    row = {"id": uuid4(), "name": "old", "owner": "ada", "hash": hash_of(key), "start": clock()}
+    with stores.database.write() as connection:
+        connection.execute(insert(keys).values(row))
+    found = stores.keys.find(key)
+    assert found is not None
+    assert found.scopes == frozenset(USUAL)
+    with stores.database.write() as connection:
+        connection.execute(update(keys).values(scopes="read,fly"))
+    found = stores.keys.find(key)
+    assert found is not None
+    assert found.scopes == {Scope.READ}
 
 
 def test_a_revoked_key_is_refused_from_the_same_moment_on(stores: Stores) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,11 +24,24 @@ FIRST_KEY = "first key"
 
 OVER = keys.c.end <= clock()
 STATE = case((keys.c.revoked.is_not(None), "revoked"), (OVER, "ended"), else_="live").label("state")
-KEY_COLUMNS = (*(column for column in keys.c if column.name not in ("hash", "scopes")), STATE)
+KEY_COLUMNS = (*(column for column in keys.c if column.name != "hash"), STATE)
 IS_STALE = or_(keys.c.last_used.is_(None), keys.c.last_used < clock(-USED_SECONDS))
-FIND = select(keys.c.id, keys.c.name, keys.c.owner, IS_STALE.label("stale")).where(
+FIND = select(keys.c.id, keys.c.name, keys.c.owner, keys.c.scopes, IS_STALE.label("stale")).where(
     keys.c.hash == bindparam("hash"), keys.c.revoked.is_(None), or_(keys.c.end.is_(None), keys.c.end > clock())
 )
+
+
+class Scope(StrEnum):
+    """What a caller may do. None holds another: who makes keys need not see anybody's pictures."""
+
+    SUBMIT = "submit"
+    READ = "read"
+    CANCEL = "cancel"
+    ADMIN = "admin"
+
+
+USUAL = (Scope.SUBMIT, Scope.READ, Scope.CANCEL)
+"""What a key may do that was made without a word about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +55,7 @@ class Key:
     end: datetime | None
     revoked: datetime | None
     last_used: datetime | None
+    scopes: tuple[Scope, ...]
     state: str
 
 
@@ -51,12 +66,13 @@ class KeyInUse:
     id: UUID
     name: str
     owner: str
+    scopes: frozenset[Scope]
     stale: bool
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """What a key is to be called, whose it is, and when it ends, if ever. Raises InvalidKey.
+    """What a key is to be called, whose it is, when it ends, if ever, and what it may do. Raises InvalidKey.
 
     A name stands in logs, so it must not be a key; `revoke` has to tell it from an id.
     """
@@ -65,6 +81,7 @@ class NewKey:
     owner: str
     days: int | None = None
     end: datetime | None = None
+    scopes: tuple[Scope, ...] = USUAL
 
     def __post_init__(self) -> None:
         for what, value, most in (("name", self.name, NAME_LENGTH), ("owner", self.owner, OWNER_LENGTH)):
@@ -72,6 +89,8 @@ class NewKey:
                 raise InvalidKey(f"the {what} has to be 1 to {most} printable characters")
             if value.startswith(PREFIX) or as_id(value):
                 raise InvalidKey(f"the {what} must be neither a key nor an id: choose a word such as `laptop`")
+        if not self.scopes:
+            raise InvalidKey(f"a key without scopes could do nothing: give it some of {', '.join(Scope)}")
 
 
 class KeyStore:
@@ -107,7 +126,9 @@ class KeyStore:
         """
         with self._database.read() as connection:
             row = connection.execute(FIND, {"hash": hash_of(key)}).one_or_none()
-        return None if row is None else KeyInUse(row.id, row.name, row.owner, bool(row.stale))
+        if row is None:
+            return None
+        return KeyInUse(row.id, row.name, row.owner, frozenset(known_scopes(row.scopes)), bool(row.stale))
 
     def note_used(self, ids: Collection[UUID]) -> None:
         """Remember that the keys were used just now, unless another process did so within the minute."""
@@ -142,6 +163,7 @@ def added(connection: Connection, new: NewKey, key: str) -> Key:
         raise InvalidKey(f"the end {new.end.isoformat()} is over already: name a later one")
     end = new.end if new.days is None else clock(new.days * 86400)
     values = {"id": uuid4(), "name": new.name, "owner": new.owner, "hash": hash_of(key), "start": clock(), "end": end}
+    values["scopes"] = ",".join(scope for scope in Scope if scope in new.scopes)
     try:
         connection.execute(insert(keys).values(values))
     except exc.IntegrityError:
@@ -178,5 +200,10 @@ def as_id(text: str) -> UUID | None:
         return None
 
 
+def known_scopes(text: str) -> tuple[Scope, ...]:
+    """Those of the scopes in a record that this release knows: a later one may have more."""
+    return tuple(scope for scope in Scope if scope.value in text.split(","))
+
+
 def to_key(row: Row[Any]) -> Key:
-    return Key(**row._mapping)
+    return Key(**{**row._mapping, "scopes": known_scopes(row.scopes)})
