@@ -135,7 +135,7 @@ def test_many_jobs_come_as_they_finish_at_one_request_each(service, client):
 
 
 def test_a_slow_job_does_not_hold_back_the_others(service, client, monkeypatch):
-    monkeypatch.setattr("thumbnailer.client.LONGEST_WAIT", 0.3)
+    monkeypatch.setattr("thumbnailer.waiting.LONGEST_WAIT", 0.3)
     slow, quick = client.submit(b"SLOW"), client.submit(b"an image")
     finished = client.as_finished([slow, quick])
     assert next(finished).id == quick.id

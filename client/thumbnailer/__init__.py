@@ -10,10 +10,13 @@ with Client("http://127.0.0.1:8080") as client:
 from thumbnailer.client import Client
 from thumbnailer.errors import (
     AnswerLost,
+    Conflict,
     Gone,
+    InFlight,
     InvalidOutput,
     InvalidSetting,
     JobFailed,
+    MissingScope,
     NotAllowed,
     NotFound,
     Problem,
@@ -22,19 +25,25 @@ from thumbnailer.errors import (
     ServiceUnreachable,
     ThumbnailerError,
     TimedOut,
+    TooMany,
     Unavailable,
 )
-from thumbnailer.models import Event, Job, Output, Queue, QueueState, Source
+from thumbnailer.models import Delivery, Event, Job, Key, Output, Queue, QueueState, Source, Usage, UsedDay, Webhook
 
 __all__ = [
     "AnswerLost",
     "Client",
+    "Conflict",
+    "Delivery",
     "Event",
     "Gone",
+    "InFlight",
     "InvalidOutput",
     "InvalidSetting",
     "Job",
     "JobFailed",
+    "Key",
+    "MissingScope",
     "NotAllowed",
     "NotFound",
     "Output",
@@ -47,5 +56,9 @@ __all__ = [
     "Source",
     "ThumbnailerError",
     "TimedOut",
+    "TooMany",
     "Unavailable",
+    "Usage",
+    "UsedDay",
+    "Webhook",
 ]

@@ -7,12 +7,16 @@ ThumbnailerError
 ├── AnswerLost                the connection broke after that: what was asked for may have happened
 ├── NotThumbnailer            something answers, but it is not the service
 ├── Problem                   the service says no (RFC 9457)
-│   ├── Unavailable           429, 502, 503, 504: later
+│   ├── Unavailable           502, 503, 504: later
+│   │   ├── TooMany           429: more than this key's owner may ask for now
+│   │   └── InFlight          409: the same request is being answered to somebody else
 │   ├── ServiceFault          any other 5xx: the service's own fault
 │   ├── NotAllowed            401, 403
+│   │   └── MissingScope      403: the key is good, and not for this
 │   ├── NotFound              404
 │   ├── Gone                  410: cancelled or expired
 │   └── Refused               any other 4xx: what was sent, not when
+│       └── Conflict          409: not as things are now
 ├── JobFailed                 the job ended without its pictures
 └── TimedOut                  the job goes on; we stopped waiting
 """
@@ -91,6 +95,16 @@ class Unavailable(Problem):
     """The service cannot answer now and can later."""
 
 
+class TooMany(Unavailable):
+    """More than the owner may ask for now, in requests, jobs that wait, or bytes of a day; wait for `retry_after`."""
+
+    advice = " thumbnailer limits says what is allowed and what is used of it."
+
+
+class InFlight(Unavailable):
+    """A request with the same Idempotency-Key is being answered just now."""
+
+
 class ServiceFault(Problem):
     """The service failed; its logs tell more under `request_id`."""
 
@@ -101,8 +115,12 @@ class NotAllowed(Problem):
     advice = " The key that is sent is what THUMBNAILER_KEY holds."
 
 
+class MissingScope(NotAllowed):
+    """The key is good, and lacks the scope that this needs; `detail` says which."""
+
+
 class NotFound(Problem):
-    """There is no such job or output, or none that this key may see."""
+    """There is nothing of this id, or nothing that this key may see."""
 
 
 class Gone(Problem):
@@ -111,6 +129,10 @@ class Gone(Problem):
 
 class Refused(Problem):
     """What was sent is not acceptable; sending it again will not help."""
+
+
+class Conflict(Refused):
+    """Not as things are now: an output of a job that is not finished, for example."""
 
 
 class JobFailed(ThumbnailerError):
@@ -136,17 +158,25 @@ BY_STATUS: Mapping[int, type[Problem]] = {
     401: NotAllowed,
     403: NotAllowed,
     404: NotFound,
+    409: Conflict,
     410: Gone,
-    429: Unavailable,
+    429: TooMany,
     502: Unavailable,
     503: Unavailable,
     504: Unavailable,
 }
 
+BY_TYPE: Mapping[str, type[Problem]] = {
+    "/problems/missing-scope": MissingScope,
+    "/problems/idempotency-in-flight": InFlight,
+}
+"""Where the status alone does not tell."""
+
 
 def problem(status: int, reason: str, body: Mapping[str, Any], retry_after: float | None) -> Problem:
     """The error for an answer; `reason` is HTTP's phrase, for answers of proxies that send no problem."""
-    kind = BY_STATUS.get(status, ServiceFault if status >= 500 else Refused)
+    by_status = BY_STATUS.get(status, ServiceFault if status >= 500 else Refused)
+    kind = BY_TYPE.get(str(body.get("type")), by_status)
     return kind(
         status=status,
         title=str(body.get("title") or reason),

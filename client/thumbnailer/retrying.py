@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from thumbnailer.errors import AnswerLost, ServiceUnreachable, ThumbnailerError, Unavailable
+from thumbnailer.errors import AnswerLost, ServiceUnreachable, ThumbnailerError, TooMany, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,17 +36,24 @@ def surely_not_accepted(error: ThumbnailerError) -> bool:
 
 
 def patiently(attempt: Callable[[], T], again: Callable[[ThumbnailerError], bool], pauses: Iterable[float]) -> T:
-    """Call `attempt` until it answers, its error is none to try again after, or the pauses are used up."""
-    for pause in pauses:
+    """Call `attempt` until it answers, its error is none to try again after, or the pauses are used up.
+
+    A caller who asked for too much at once uses up none: it waits as it is told, for LONGEST in all.
+    """
+    line = iter(pauses)
+    patience = LONGEST
+    while True:
         try:
             return attempt()
         except ThumbnailerError as error:
             asked = getattr(error, "retry_after", None) or 0.0
-            if not again(error) or asked > LONGEST:
+            pause = PAUSES[0] if isinstance(error, TooMany) and asked else next(line, None)
+            if not again(error) or asked > patience or pause is None:
                 raise
-            # Never before the time that the service named, and not all callers at the same moment.
-            time.sleep(max(asked, pause / 2) + random.uniform(0, pause))
-    return attempt()
+            if isinstance(error, TooMany):
+                patience -= max(asked, pause)
+        # Never before the time that the service named, and not all callers at the same moment.
+        time.sleep(max(asked, pause / 2) + random.uniform(0, pause))
 
 
 def retry_after(header: str | None) -> float | None:

@@ -1,25 +1,23 @@
-"""The shapes that the service answers with.
-
-Each is read from its JSON with what we know of it; what a newer service adds is ignored here and kept in `Job.wire`.
-Statuses and kinds are strings, so that a newer service's do not break an older client.
-"""
+"""Jobs, their outputs, and what they are made of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from thumbnailer.models.times import moment, moment_if_any
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 FINAL = frozenset({"complete", "failed", "cancelled", "expired"})
 
 
 @dataclass(frozen=True)
 class Output:
-    """One picture, as asked: `size` is "WxH" in pixels.
+    """One picture, as asked: `size` is "WxH" in pixels, `crop` "centre" or the point to keep, "0.3,0.7".
 
     Once its job is complete it also has what was made: where (a path, never a host), `width` and `height` in pixels,
     `bytes`, `media_type`.
@@ -31,6 +29,9 @@ class Output:
     quality: int | None = None
     background: str | None = None
     enlarge: bool | None = None
+    lossless: bool | None = None
+    crop: str | None = None
+    preset: str | None = None
     location: str | None = None
     width: int | None = None
     height: int | None = None
@@ -40,6 +41,19 @@ class Output:
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Output:
         return cls(**{name: wire[name] for name in cls.__dataclass_fields__ if name in wire})
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """Who is told of a job's `events` ("complete", "failed", "cancelled", "expired"); its secret is never shown."""
+
+    url: str
+    events: tuple[str, ...]
+    template: str | None
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Webhook:
+        return cls(wire["url"], tuple(wire["events"]), wire.get("template"))
 
 
 @dataclass(frozen=True)
@@ -57,7 +71,8 @@ class Job:
     """A job at the moment of the answer.
 
     `start`, `claimed` (when the latest attempt began), `finish` and `expires` are times in UTC by the service's clock.
-    `code` is 202 while it runs, 200 complete, 4xx or 5xx failed, 410 cancelled or expired.
+    `code` is 202 while it runs, 200 complete, 4xx or 5xx failed, 410 cancelled or expired. `expires_in` is what was
+    asked for, in seconds; `request_id` is that of the request that sent the image.
     """
 
     id: str
@@ -76,6 +91,9 @@ class Job:
     filename: str | None
     source: Source
     outputs: tuple[Output, ...]
+    expires_in: int | None
+    webhook: Webhook | None
+    request_id: str | None
     wire: Mapping[str, Any] = field(repr=False, compare=False)
 
     @property
@@ -103,10 +121,10 @@ class Job:
             status=wire["status"],
             priority=wire["priority"],
             job_class=wire.get("class"),
-            start=datetime.fromisoformat(wire["start"]),
-            claimed=_time(wire.get("claimed")),
-            finish=_time(wire.get("finish")),
-            expires=_time(wire.get("expires")),
+            start=moment(wire["start"]),
+            claimed=moment_if_any(wire.get("claimed")),
+            finish=moment_if_any(wire.get("finish")),
+            expires=moment_if_any(wire.get("expires")),
             location=wire["location"],
             code=wire["code"],
             message=wire["message"],
@@ -115,83 +133,11 @@ class Job:
             filename=wire.get("filename"),
             source=Source(*(wire["source"].get(name) for name in ("bytes", "format", "width", "height"))),
             outputs=tuple(Output.from_wire(output) for output in wire["outputs"]),
+            expires_in=wire.get("expires_in"),
+            webhook=Webhook.from_wire(wire["webhook"]) if wire.get("webhook") else None,
+            request_id=wire.get("request_id"),
             wire=MappingProxyType(dict(wire)),
         )
-
-
-@dataclass(frozen=True)
-class JobPage:
-    """Some jobs, newest first, and the cursor of those that follow."""
-
-    jobs: tuple[Job, ...]
-    next: str | None
-
-    @classmethod
-    def from_wire(cls, wire: Mapping[str, Any]) -> JobPage:
-        return cls(tuple(Job.from_wire(job) for job in wire["jobs"]), wire.get("next"))
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened to a job: `count` times, from `at` to `last`."""
-
-    at: datetime
-    last: datetime
-    kind: str
-    attempt: int
-    message: str
-    count: int
-    wire: Mapping[str, Any] = field(repr=False, compare=False)
-
-    @classmethod
-    def from_wire(cls, wire: Mapping[str, Any]) -> Event:
-        return cls(
-            at=datetime.fromisoformat(wire["at"]),
-            last=datetime.fromisoformat(wire["last"]),
-            kind=wire["kind"],
-            attempt=wire["attempt"],
-            message=wire["message"],
-            count=wire["count"],
-            wire=MappingProxyType(dict(wire)),
-        )
-
-    @classmethod
-    def list_from_wire(cls, wire: Mapping[str, Any]) -> list[Event]:
-        return [cls.from_wire(event) for event in wire["events"]]
-
-
-@dataclass(frozen=True)
-class Queue:
-    """How many messages stand in a queue, and how old its oldest job is."""
-
-    waiting: int
-    in_flight: int
-    delayed: int
-    oldest_seconds: float | None
-
-
-@dataclass(frozen=True)
-class QueueState:
-    """The caller's jobs by status, and each queue by name."""
-
-    jobs: Mapping[str, int]
-    queues: Mapping[str, Queue]
-    wire: Mapping[str, Any] = field(repr=False, compare=False)
-
-    @classmethod
-    def from_wire(cls, wire: Mapping[str, Any]) -> QueueState:
-        return cls(
-            jobs=MappingProxyType(dict(wire["jobs"])),
-            queues={
-                name: Queue(queue["waiting"], queue["in_flight"], queue["delayed"], queue["oldest_seconds"])
-                for name, queue in wire["queues"].items()
-            },
-            wire=MappingProxyType(dict(wire)),
-        )
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
 
 
 def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
