@@ -304,7 +304,7 @@ def test_a_mistake_of_ours_shows_nothing_of_its_inside(service, monkeypatch) -> 
     def broken(*_) -> None:
         raise KeyError("a secret")
 
-    monkeypatch.setattr(type(service.stores.jobs), "counts", broken)
+    monkeypatch.setattr(type(service.stores.ledger), "counts", broken)
     answer = service.http.get("/queue")
     assert (answer.status_code, answer.json()["type"]) == (500, "/problems/internal-error")
     assert "secret" not in answer.text

@@ -15,6 +15,8 @@ from prometheus_client import REGISTRY
 from thumbnailer_api import app, metrics
 from thumbnailer_api.housekeeping import loop, observe, prices
 from thumbnailer_api.problems import every_problem
+from thumbnailer_storage.jobs.key_format import new_key
+from thumbnailer_storage.jobs.keys import NewKey
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -65,6 +67,9 @@ def test_answers_are_of_the_shapes_that_are_described(service, document) -> None
         ("/jobs/{job}", "get", 200): service.http.get(f"/jobs/{complete.id}"),
         ("/jobs/{job}/events", "get", 200): service.http.get(f"/jobs/{complete.id}/events"),
         ("/queue", "get", 200): service.http.get("/queue"),
+        ("/keys", "post", 201): service.http.post("/keys", json={"name": "described", "owner": "ada"}),
+        ("/keys", "get", 200): service.http.get("/keys"),
+        ("/keys/{key}", "get", 404): service.http.get("/keys/42"),
         ("/jobs/{job}", "get", 404): service.http.get("/jobs/42"),
         ("/jobs", "post", 415): service.post(b"text"),
         ("/jobs", "post", 422): service.http.post("/jobs?output=size=0,0", content=b"x"),
@@ -141,6 +146,7 @@ def test_every_problem_type_leads_to_its_place_on_the_page(service) -> None:
 def test_the_curl_examples_work_as_they_stand(service, document, small, tmp_path) -> None:
     (tmp_path / "photo.jpg").write_bytes(small)
     job = service.completed()
+    spare = str(service.stores.keys.add(NewKey("spare", "ada"), new_key()).id)
     lines = [line for calls in document["paths"].values() for call in calls.values() for line in call["x-curl"]]
     lines.sort(key=lambda line: "-X DELETE" in line)  # what is deleted has no outputs any more
     lines += re.findall(r"^curl .*$", (DOCS / "api.md").read_text(), re.MULTILINE)
@@ -149,7 +155,7 @@ def test_the_curl_examples_work_as_they_stand(service, document, small, tmp_path
         command = line.replace("http://127.0.0.1:8080", service.url).replace(
             "curl ", "curl --silent --fail-with-body ", 1
         )
-        environment = {"URL": service.url, "JOB": str(job.id), "PATH": "/usr/bin:/bin"}
+        environment = {"URL": service.url, "JOB": str(job.id), "KEY": spare, "PATH": "/usr/bin:/bin"}
         ran = subprocess.run(
             ["/bin/bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False
         )

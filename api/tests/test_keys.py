@@ -94,9 +94,16 @@ def test_the_document_of_a_service_without_keys_says_nothing_of_them(service) ->
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
 def test_the_curl_examples_work_with_the_key_in_the_environment(guarded, job, small, tmp_path) -> None:
     (tmp_path / "photo.jpg").write_bytes(small)
+    spare = str(guarded.stores.keys.add(NewKey("spare", "ada"), new_key()).id)
     document = guarded.http.get("/openapi.json").json()
     key = guarded.http.headers["Authorization"].removeprefix("Bearer ")
-    environment = {"URL": guarded.url, "JOB": str(job.id), "THUMBNAILER_KEY": key, "PATH": "/usr/bin:/bin"}
+    environment = {
+        "URL": guarded.url,
+        "JOB": str(job.id),
+        "KEY": spare,
+        "THUMBNAILER_KEY": key,
+        "PATH": "/usr/bin:/bin",
+    }
     lines = [line for calls in document["paths"].values() for call in calls.values() for line in call["x-curl"]]
     for line in sorted(lines, key=lambda line: "-X DELETE" in line):  # what is deleted has no outputs any more
         command = line.replace("curl ", "curl --silent --fail-with-body ", 1)

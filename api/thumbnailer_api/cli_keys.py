@@ -13,11 +13,16 @@ from uuid import uuid4
 import click
 
 from thumbnailer_api.config import of_every_program
+from thumbnailer_api.wire.keys import KeyAnswer, NewKeyAnswer
 from thumbnailer_storage import logs
 from thumbnailer_storage.jobs import schema
 from thumbnailer_storage.jobs.key_format import new_key
 from thumbnailer_storage.jobs.keys import USUAL, Key, KeyStore, NewKey, Scope
+from thumbnailer_storage.jobs.model import Act
 from thumbnailer_storage.opening import open_database
+
+COMMAND = Act(by="thumbnailer-api keys")
+"""Who does it, for the events: whoever may reach the database."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line, for programs.")
 
@@ -114,19 +119,19 @@ def create(
             create_once(store, new, file)
         else:
             key = new_key()
-            show_new(store.add(new, key), key, as_json)
+            show_new(store.add(new, key, COMMAND), key, as_json)
 
 
 def show_new(made: Key, key: str, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({**fields(made), "key": key}))
+        click.echo(json.dumps(NewKeyAnswer.of_new(made, key).model_dump(mode="json")))
         return
     click.echo(f"{described(made)} It is shown this once: only its hash is kept.", err=True)
     click.echo(key)
 
 
 def create_once(store: KeyStore, new: NewKey, file: Path) -> None:
-    made = store.add_first(new, lambda: kept_in(file))
+    made = store.add_first(new, lambda: kept_in(file), COMMAND)
     if made is None:
         click.echo("This database has had its first key: nothing is done. `keys create` without --once makes more.")
     else:
@@ -168,7 +173,7 @@ def list_keys(owner: str | None, as_json: bool) -> None:
         known = store.all(owner)
     if as_json:
         for key in known:
-            click.echo(json.dumps(fields(key)))
+            click.echo(json.dumps(KeyAnswer.of(key).model_dump(mode="json")))
         return
     rows = [("NAME", "OWNER", "STATE", "MADE", "ENDS", "LAST USED", "SCOPES", "ID"), *(row_of(key) for key in known)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -191,8 +196,10 @@ def revoke(which: str, owner: str | None, as_json: bool) -> None:
     All copies of the API refuse it at once. This cannot be taken back.
     """
     with opened() as store:
-        revoked = store.revoke(which, owner)
-    click.echo(json.dumps(fields(revoked)) if as_json else f"{described(revoked)} It is revoked.")
+        revoked = store.revoke(which, owner, COMMAND)
+    click.echo(
+        json.dumps(KeyAnswer.of(revoked).model_dump(mode="json")) if as_json else f"{described(revoked)} It is revoked."
+    )
 
 
 @contextmanager
@@ -228,14 +235,3 @@ def row_of(key: Key) -> tuple[str, ...]:
 
 def shown(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%MZ}"
-
-
-def fields(key: Key) -> dict[str, object]:
-    """A key as programs read it."""
-    moments = {"start": key.start, "end": key.end, "revoked": key.revoked, "last_used": key.last_used}
-    told = {name: None if moment is None else rfc3339(moment) for name, moment in moments.items()}
-    return {"id": str(key.id), "name": key.name, "owner": key.owner, "scopes": key.scopes, "state": key.state, **told}
-
-
-def rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -12,7 +12,15 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from thumbnailer_api import errors, metrics
 from thumbnailer_api.wire.problems import Mistake, ProblemAnswer
-from thumbnailer_storage.errors import InvalidJob, JobNotFound, ObjectMissing, StoreUnavailable
+from thumbnailer_storage.errors import (
+    InvalidCursor,
+    InvalidJob,
+    InvalidKey,
+    JobNotFound,
+    KeyNotFound,
+    ObjectMissing,
+    StoreUnavailable,
+)
 
 log = structlog.get_logger()
 
@@ -52,6 +60,9 @@ PROBLEMS: Mapping[type[Exception], Problem] = MappingProxyType(
         errors.Gone: Problem("gone", 410, "The output is gone"),
         errors.RangeOutside: Problem("range-outside", 416, "The range lies outside the output"),
         InvalidJob: Problem("invalid-request", 422, "The request asks for something that we do not do"),
+        InvalidCursor: Problem("invalid-request", 422, "The request asks for something that we do not do"),
+        InvalidKey: Problem("invalid-request", 422, "The request asks for something that we do not do"),
+        KeyNotFound: Problem("key-not-found", 404, "There is no such key"),
         JobNotFound: Problem("job-not-found", 404, "There is no such job"),
         ObjectMissing: Problem("gone", 410, "The output is gone"),
         StoreUnavailable: Problem("store-unavailable", 503, "A store cannot be used just now", retry_after=2),
@@ -64,6 +75,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = MappingProxyType(
 
 DETAILS: Mapping[type[Exception], str] = MappingProxyType(
     {
+        KeyNotFound: "There is no key of that id: GET /keys lists all of them.",
         ObjectMissing: "The output was removed: send the image again.",
         StoreUnavailable: "One of the service's stores does not answer: try again in a moment.",
         NotFound: "There is nothing at this address: /docs says what there is.",

@@ -15,6 +15,7 @@ StorageError
 ├── ObjectMissing
 ├── ObjectExists              names are never used twice
 ├── InvalidJob                a value that no job may have
+├── InvalidCursor             a page's beginning that is none of ours
 ├── KeyNotFound
 ├── InvalidKey                a key that cannot be made, or is not told apart from others
 ├── SchemaTooOld              somebody has to migrate
@@ -98,6 +99,10 @@ class ObjectExists(StorageError):
 
 class InvalidJob(StorageError, ValueError):
     """A value that no job may have; the text says which and what is allowed."""
+
+
+class InvalidCursor(StorageError, ValueError):
+    """The text does not say where a page begins."""
 
 
 class KeyNotFound(StorageError):

@@ -9,9 +9,11 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from thumbnailer_api.intake.asking import JobAsked
-from thumbnailer_api.openapi.operations import jobs
+from thumbnailer_api.intake.keys import KeyAsked
+from thumbnailer_api.openapi.operations import jobs, keys
 from thumbnailer_api.openapi.pieces import REQUEST_ID, Json, refusals
 from thumbnailer_api.wire.jobs import EventsAnswer, JobAnswer, JobsAnswer
+from thumbnailer_api.wire.keys import KeyAnswer, KeysAnswer, NewKeyAnswer
 from thumbnailer_api.wire.problems import ProblemAnswer
 from thumbnailer_api.wire.queue import QueueAnswer
 
@@ -53,6 +55,8 @@ def without_keys(most: int, classes: Sequence[str]) -> Json:
             "/jobs/{job}/events": {"get": jobs.get_events()},
             "/jobs/{job}/outputs/{n}": {"get": jobs.get_output()},
             "/queue": {"get": jobs.get_queue()},
+            "/keys": {"post": keys.post_key(), "get": keys.get_keys()},
+            "/keys/{key}": {"get": keys.get_key(), "delete": keys.delete_key()},
             "/openapi.json": {"get": jobs.get_document()},
         },
         "components": {"schemas": schemas(classes), "headers": {"X-Request-Id": REQUEST_ID}},
@@ -88,7 +92,8 @@ def with_keys(described: Json, scopes: Sequence[tuple[str, str, str]]) -> Json:
 
 def schemas(classes: Sequence[str]) -> Json:
     """The shapes by name: those that are asked as they are validated, those of answers as they are written."""
-    asked, answered = (JobAsked,), (JobAnswer, JobsAnswer, EventsAnswer, QueueAnswer, ProblemAnswer)
+    asked = (JobAsked, KeyAsked)
+    answered = (JobAnswer, JobsAnswer, EventsAnswer, QueueAnswer, KeyAnswer, NewKeyAnswer, KeysAnswer, ProblemAnswer)
     _, made = models_json_schema(
         [*((model, "validation") for model in asked), *((model, "serialization") for model in answered)],
         ref_template="#/components/schemas/{model}",

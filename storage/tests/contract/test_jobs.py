@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from thumbnailer_storage.errors import DatabaseUnavailable, InvalidJob, JobNotFound, TransitionRefused
+from thumbnailer_storage.errors import DatabaseUnavailable, InvalidCursor, JobNotFound, TransitionRefused
 from thumbnailer_storage.jobs import schema
 from thumbnailer_storage.jobs.model import POISON_DEATHS, Job, Priority, Result, Status
 from thumbnailer_storage.opening import Stores
@@ -216,7 +216,7 @@ def test_a_list_is_narrowed_by_status_priority_and_time(stores: Stores, new_job:
 
 @pytest.mark.parametrize("cursor", ["nonsense", "e30=", "WzEsMl0=", FAR])
 def test_a_made_up_cursor_is_refused(stores: Stores, cursor: str) -> None:
-    with pytest.raises(InvalidJob, match="cursor"):
+    with pytest.raises(InvalidCursor, match="cursor"):
         stores.jobs.newest("ada", cursor=cursor)
 
 

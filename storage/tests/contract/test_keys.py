@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import insert, text, update
+from sqlalchemy import insert, select, text, update
 
-from thumbnailer_storage.errors import InvalidKey, KeyNotFound
+from thumbnailer_storage.errors import InvalidCursor, InvalidKey, KeyNotFound
 from thumbnailer_storage.jobs.key_format import hash_of, new_key
 from thumbnailer_storage.jobs.keys import USUAL, Key, NewKey, Scope
-from thumbnailer_storage.jobs.tables import clock, keys
+from thumbnailer_storage.jobs.model import Act
+from thumbnailer_storage.jobs.tables import clock, events, keys
 from thumbnailer_storage.opening import Stores
 
 LAPTOP = NewKey("laptop", "ada")
@@ -132,6 +133,47 @@ def test_keys_are_listed_by_owner(stores: Stores) -> None:
     assert [(known.owner, known.name) for known in stores.keys.all()] == [("ada", "laptop"), ("eve", "b")]
     assert [known.name for known in stores.keys.all("eve")] == ["b"]
     assert stores.keys.all("bob") == []
+
+
+def test_pages_of_keys_come_newest_first_and_stay_in_place_while_others_are_made(stores: Stores) -> None:
+    names = [made(stores, NewKey(f"key {n}", ("ada", "eve")[n % 2]))[0].name for n in range(7)]
+    seen, cursor = [], None
+    for _ in range(10):
+        page = stores.keys.page(limit=2, cursor=cursor)
+        seen += [known.name for known in page.keys]
+        made(stores, NewKey(f"later {len(seen)}", "ada"))
+        if (cursor := page.next) is None:
+            break
+    assert seen == names[::-1]
+    assert [known.owner for known in stores.keys.page("eve").keys] == ["eve"] * 3
+    assert stores.keys.page("eve", limit=3).next is None
+    with pytest.raises(InvalidCursor):
+        stores.keys.page(cursor="nonsense")
+
+
+def test_a_key_is_looked_at_by_its_id(stores: Stores) -> None:
+    made_key, _ = made(stores)
+    assert stores.keys.get(made_key.id) == made_key
+    with pytest.raises(KeyNotFound):
+        stores.keys.get(uuid4())
+
+
+def test_making_and_revoking_are_events_of_the_keys_owner_each_once(stores: Stores) -> None:
+    act = Act("root", "192.0.2.7", "request-1")
+    key = new_key()
+    stores.keys.add(NewKey("laptop", "ada", scopes=(Scope.READ,)), key, act)
+    with pytest.raises(InvalidKey):
+        stores.keys.add(NewKey("laptop", "ada"), new_key(), act)
+    stores.keys.revoke("laptop", act=act)
+    stores.keys.revoke("laptop", act=act)
+    with stores.database.read() as connection:
+        rows = connection.execute(select(events).order_by(events.c.id)).all()
+    assert [(row.job, row.owner, row.kind, row.key) for row in rows] == [
+        (None, "ada", "key-made", "laptop"), (None, "ada", "key-revoked", "laptop")
+    ]  # fmt: skip
+    assert {(row.by, row.address, row.request) for row in rows} == {("root", "192.0.2.7", "request-1")}
+    assert rows[0].message.endswith("with the scopes read.")
+    assert key not in repr(rows)
 
 
 def test_a_use_is_to_be_noted_once_a_minute(stores: Stores) -> None:

@@ -9,16 +9,20 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Row, bindparam, case, exc, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exc, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from thumbnailer_storage.errors import InvalidKey, KeyNotFound
+from thumbnailer_storage.jobs.cursors import cursor_after, older_than
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.key_format import PREFIX, hash_of, is_well_formed
+from thumbnailer_storage.jobs.model import Act
+from thumbnailer_storage.jobs.owner_events import write_owner_event
 from thumbnailer_storage.jobs.tables import NAME_LENGTH, OWNER_LENGTH, clock, facts, keys
 
 USED_SECONDS = 60
 """How old `last_used` gets before it is written again."""
+NOBODY = Act()
 FIRST_KEY = "first key"
 """The fact that a first key was made; it outlives the key."""
 
@@ -71,6 +75,14 @@ class KeyInUse:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyPage:
+    """Some keys, newest first, and where the next page starts; None after the last."""
+
+    keys: list[Key]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class NewKey:
     """What a key is to be called, whose it is, when it ends, if ever, and what it may do. Raises InvalidKey.
 
@@ -99,15 +111,15 @@ class KeyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, new: NewKey, key: str) -> Key:
+    def add(self, new: NewKey, key: str, act: Act = NOBODY) -> Key:
         """Register a key, of which only the hash is kept. Raises InvalidKey where it, its name or its end is no good.
 
         Names are unique among those keys of an owner that are not revoked, so that a name says which one to revoke.
         """
         with self._database.write() as connection:
-            return added(connection, new, key)
+            return added(connection, new, key, act)
 
-    def add_first(self, new: NewKey, obtain: Callable[[], str]) -> Key | None:
+    def add_first(self, new: NewKey, obtain: Callable[[], str], act: Act = NOBODY) -> Key | None:
         """Register what `obtain` returns, once in the life of this database; None ever after, also once it is revoked.
 
         Of several copies at once one wins. `obtain` is called before the commit: where it brings the key to safety,
@@ -117,7 +129,7 @@ class KeyStore:
             upsert = sqlite.insert if self._database.embedded else postgresql.insert
             once = upsert(facts).values(name=FIRST_KEY, value="made").on_conflict_do_nothing().returning(facts.c.name)
             first = connection.execute(once).first() is not None
-            return added(connection, new, obtain()) if first else None
+            return added(connection, new, obtain(), act) if first else None
 
     def find(self, key: str) -> KeyInUse | None:
         """The key as it is now, by the database's clock; None where it is unknown, revoked or ended.
@@ -142,7 +154,27 @@ class KeyStore:
             rows = connection.execute(wanted if owner is None else wanted.where(keys.c.owner == owner)).all()
         return [to_key(row) for row in rows]
 
-    def revoke(self, which: str, owner: str | None = None) -> Key:
+    def page(self, owner: str | None = None, *, limit: int = 50, cursor: str | None = None) -> KeyPage:
+        """Keys of one owner or of all of them, newest first; raises InvalidCursor."""
+        wanted: list[ColumnElement[bool]] = [] if owner is None else [keys.c.owner == owner]
+        wanted += [] if cursor is None else [older_than(cursor, keys.c.start, keys.c.id)]
+        newest = select(*KEY_COLUMNS).where(*wanted).order_by(keys.c.start.desc(), keys.c.id.desc()).limit(limit + 1)
+        with self._database.read() as connection:
+            rows = connection.execute(newest).all()
+        last = rows[limit - 1] if len(rows) > limit else None
+        return KeyPage(
+            [to_key(row) for row in rows[:limit]], None if last is None else cursor_after(last.start, last.id)
+        )
+
+    def get(self, key: UUID) -> Key:
+        """What is known of one key; raises KeyNotFound."""
+        with self._database.read() as connection:
+            row = connection.execute(select(*KEY_COLUMNS).where(keys.c.id == key)).one_or_none()
+        if row is None:
+            raise KeyNotFound(f"there is no key {key}")
+        return to_key(row)
+
+    def revoke(self, which: str, owner: str | None = None, act: Act = NOBODY) -> Key:
         """Refuse a key from now on, by its id or its name; one that is revoked already stays as it is.
 
         Raises KeyNotFound, and InvalidKey where several owners have a key of that name.
@@ -151,10 +183,12 @@ class KeyStore:
             found = the_one(matching(connection, which, owner), which)
             if found.revoked is None:
                 connection.execute(update(keys).where(keys.c.id == found.id).values(revoked=clock()))
+                told = f"The key {found.name!r} was revoked."
+                write_owner_event(connection, found.owner, "key-revoked", act, found.name, told)
             return to_key(connection.execute(select(*KEY_COLUMNS).where(keys.c.id == found.id)).one())
 
 
-def added(connection: Connection, new: NewKey, key: str) -> Key:
+def added(connection: Connection, new: NewKey, key: str, act: Act) -> Key:
     if not is_well_formed(key):
         raise InvalidKey(
             f"that is no key: one is {PREFIX}, 30 random characters and 6 of a checksum, and no line break"
@@ -164,6 +198,7 @@ def added(connection: Connection, new: NewKey, key: str) -> Key:
     end = new.end if new.days is None else clock(new.days * 86400)
     values = {"id": uuid4(), "name": new.name, "owner": new.owner, "hash": hash_of(key), "start": clock(), "end": end}
     values["scopes"] = ",".join(scope for scope in Scope if scope in new.scopes)
+    told = f"The key {new.name!r} was made, with the scopes {values['scopes']}."
     try:
         connection.execute(insert(keys).values(values))
     except exc.IntegrityError:
@@ -171,13 +206,14 @@ def added(connection: Connection, new: NewKey, key: str) -> Key:
             f"{new.owner} has a key {new.name!r} already, or this very key is registered: revoke that one first, or "
             "choose another name"
         ) from None
+    write_owner_event(connection, new.owner, "key-made", act, new.name, told)
     return to_key(connection.execute(select(*KEY_COLUMNS).where(keys.c.id == values["id"])).one())
 
 
 def matching(connection: Connection, which: str, owner: str | None) -> Sequence[Any]:
     """The keys of that id or name, live ones first."""
     by_id = as_id(which)
-    wanted = select(keys.c.id, keys.c.owner, keys.c.revoked).where(
+    wanted = select(keys.c.id, keys.c.name, keys.c.owner, keys.c.revoked).where(
         keys.c.id == by_id if by_id else keys.c.name == which, *(() if owner is None else (keys.c.owner == owner,))
     )
     return connection.execute(wanted.order_by(keys.c.revoked.is_not(None), keys.c.revoked.desc())).all()

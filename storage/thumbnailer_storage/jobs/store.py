@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Update, and_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, select, tuple_, update
 
-from thumbnailer_storage.errors import InvalidJob, JobNotFound, TransitionRefused
+from thumbnailer_storage.errors import JobNotFound, TransitionRefused
 from thumbnailer_storage.jobs import ledger, statements
+from thumbnailer_storage.jobs.cursors import cursor_after, older_than
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.model import TOLD, Act, Change, Event, Job, Priority, Status
 from thumbnailer_storage.jobs.outbox import announce
@@ -84,17 +82,18 @@ class JobStore:
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
-        """The owner's jobs, newest first; raises InvalidJob where the cursor is none of ours."""
+        """The owner's jobs, newest first; raises InvalidCursor."""
         wanted: list[ColumnElement[bool]] = [jobs.c.owner == owner]
         wanted += [] if status is None else [jobs.c.status == status.value]
         wanted += [] if priority is None else [jobs.c.priority == priority.value]
         wanted += [] if since is None else [jobs.c.start >= since]
-        wanted += [] if cursor is None else [older_than(cursor)]
+        wanted += [] if cursor is None else [older_than(cursor, jobs.c.start, jobs.c.id)]
         newest = select(*JOB_COLUMNS).where(*wanted).order_by(jobs.c.start.desc(), jobs.c.id.desc()).limit(limit + 1)
         with self._database.read() as connection:
             rows = connection.execute(newest).all()
             found = to_jobs(connection, rows[:limit])
-        return Page(found, cursor_after(found[-1]) if len(rows) > limit else None)
+        last = rows[limit - 1] if len(rows) > limit else None
+        return Page(found, None if last is None else cursor_after(last.start, last.id))
 
     def events(self, job: UUID) -> list[Event]:
         """What happened to a job, in order."""
@@ -229,17 +228,3 @@ def write_event(
         "request": act.request or job.request,
     }
     connection.execute(statements.event(connection.dialect.name), values)
-
-
-def cursor_after(job: Job) -> str:
-    assert job.start is not None  # noqa: S101 - a recorded job has one
-    return base64.urlsafe_b64encode(json.dumps([job.start.isoformat(), str(job.id)]).encode()).decode()
-
-
-def older_than(cursor: str) -> ColumnElement[bool]:
-    try:
-        start, job = json.loads(base64.urlsafe_b64decode(cursor))
-        last = datetime.fromisoformat(start).astimezone(UTC), UUID(job)
-    except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error):
-        raise InvalidJob("the cursor is none of ours: take it from `next` of the page before") from None
-    return or_(jobs.c.start < last[0], and_(jobs.c.start == last[0], jobs.c.id < last[1]))

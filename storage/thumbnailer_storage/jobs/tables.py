@@ -248,6 +248,8 @@ keys = Table(
     Column("last_used", Moment, comment="to the minute; null: never"),
     Column("scopes", String(60), nullable=False, server_default="submit,read,cancel"),
     UniqueConstraint("hash", name="keys_by_hash"),
+    Index("keys_by_age", "start", "id"),
+    Index("keys_of_owner", "owner", "start", "id"),
     Index(
         "keys_by_name",
         "owner",

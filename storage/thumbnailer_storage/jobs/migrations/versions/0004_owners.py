@@ -66,6 +66,8 @@ def of_events() -> None:
 def of_keys() -> None:
     everything = "submit,read,cancel"
     op.add_column("keys", sa.Column("scopes", sa.String(length=60), nullable=False, server_default=everything))
+    op.create_index("keys_by_age", "keys", ["start", "id"])
+    op.create_index("keys_of_owner", "keys", ["owner", "start", "id"])
 
 
 def of_messages() -> None:
