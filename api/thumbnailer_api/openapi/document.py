@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from thumbnailer_api.intake.asking import JobAsked
 from thumbnailer_api.intake.keys import KeyAsked
+from thumbnailer_api.openapi.examples import with_examples
 from thumbnailer_api.openapi.operations import jobs, keys
 from thumbnailer_api.openapi.pieces import REQUEST_ID, Json, refusals
 from thumbnailer_api.wire.jobs import EventsAnswer, JobAnswer, JobsAnswer
@@ -34,6 +35,16 @@ What a key may do is its scopes: `submit`, `read`, `cancel` and `admin`."""
 SENT = '-H "Authorization: Bearer $THUMBNAILER_KEY"'
 CHALLENGE = {"description": "How to say who calls (RFC 6750).", "schema": {"type": "string"}}
 OPEN = {"/openapi.json"}
+TAGS = {
+    "jobs": "Send images, look at the jobs, cancel them, fetch what they made.",
+    "queue": "How much there is to do.",
+    "webhook": "Whom the service calls back.",
+    "usage": "What was used.",
+    "limits": "What may be used.",
+    "keys": "Who may call.",
+    "events": "Who did what.",
+    "openapi.json": "The service about itself.",
+}
 
 
 def document(most: int, classes: Sequence[str], scopes: Sequence[tuple[str, str, str]]) -> Json:
@@ -41,7 +52,8 @@ def document(most: int, classes: Sequence[str], scopes: Sequence[tuple[str, str,
 
     `scopes` are method, path and scope of each route; none where callers need no key.
     """
-    return with_keys(without_keys(most, classes), scopes) if scopes else without_keys(most, classes)
+    described = without_keys(most, classes)
+    return with_examples(tagged(with_keys(described, scopes) if scopes else described))
 
 
 def without_keys(most: int, classes: Sequence[str]) -> Json:
@@ -61,6 +73,16 @@ def without_keys(most: int, classes: Sequence[str]) -> Json:
         },
         "components": {"schemas": schemas(classes), "headers": {"X-Request-Id": REQUEST_ID}},
     }
+
+
+def tagged(described: Json) -> Json:
+    """Each call under what it is about, which is what its path begins with."""
+    for path, calls in described["paths"].items():
+        for call in calls.values():
+            call["tags"] = [path.split("/")[1]]
+    about = {path.split("/")[1] for path in described["paths"]}
+    described["tags"] = [{"name": name, "description": text} for name, text in TAGS.items() if name in about]
+    return described
 
 
 def with_keys(described: Json, scopes: Sequence[tuple[str, str, str]]) -> Json:

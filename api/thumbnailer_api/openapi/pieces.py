@@ -22,11 +22,14 @@ def operation(
     *,
     problems: tuple[str, ...],
     curl: tuple[str, ...],
+    id: str = "",  # noqa: A002 - the field's name
     parameters: list[Json] | None = None,
     body: Json | None = None,
 ) -> Json:
+    """What a call is; `id` is what programs made from the description call it, so it stays."""
     asked = {"requestBody": body} if body else {}
     return {
+        "operationId": id,
         "summary": summary,
         "description": description,
         "parameters": parameters or [],

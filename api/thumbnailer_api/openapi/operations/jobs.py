@@ -70,6 +70,7 @@ def post_job(most: int, classes: Sequence[str]) -> Json:
         "Accepts a job: when this answers 202, image and job are durable. Asked for nothing, it makes one picture of "
         "exactly 100x100.",
         ok(202, "The job is accepted.", ref("Job"), location),
+        id="submitJob",
         problems=POST_PROBLEMS,
         parameters=options,
         body=body,
@@ -91,6 +92,7 @@ def get_jobs() -> Json:
         "List your jobs",
         "Newest first. `next` is the `cursor` of the page that follows.",
         ok(200, "A page of jobs.", ref("Jobs")),
+        id="listJobs",
         problems=("invalid-request",),
         parameters=parameters,
         curl=('curl "$URL/jobs?status=complete&limit=10"',),
@@ -117,6 +119,7 @@ def get_job() -> Json:
         "Look at a job",
         "The job as it now is.",
         ok(200, "The job.", ref("Job"), headers),
+        id="getJob",
         problems=("job-not-found",),
         parameters=[JOB, prefer],
         curl=("curl -H 'Prefer: wait=20' $URL/jobs/$JOB",),
@@ -129,6 +132,7 @@ def delete_job() -> Json:
         "A job that waits never starts, one that runs is stopped within seconds: `cancelled`. What a finished job was "
         "sent and made is removed: `expired`. Outputs answer 410 from then on. The same again changes nothing.",
         ok(200, "The job as it now is.", ref("Job")),
+        id="deleteJob",
         problems=("job-not-found",),
         parameters=[JOB],
         curl=("curl -X DELETE $URL/jobs/$JOB",),
@@ -140,6 +144,7 @@ def get_events() -> Json:
         "What happened to a job",
         "In order: accepted, claimed, released, rescued, completed, failed and so on.",
         ok(200, "The events.", ref("Events")),
+        id="listEvents",
         problems=("job-not-found",),
         parameters=[JOB],
         curl=("curl $URL/jobs/$JOB/events",),
@@ -169,6 +174,7 @@ def get_output() -> Json:
         "Fetch a picture",
         "The bytes of one output of a complete job.",
         whole | part | same | elsewhere,
+        id="getOutput",
         problems=("output-not-found", "job-not-found", "not-finished", "job-failed", "gone", "range-outside", "busy"),
         parameters=[
             JOB,
@@ -186,6 +192,7 @@ def get_queue() -> Json:
         "The state of the queues",
         "Your jobs by status, and for each queue how much stands in it and the age of the oldest job that waits.",
         ok(200, "Your jobs and the queues.", ref("Queue")),
+        id="getQueue",
         problems=(),
         curl=("curl $URL/queue",),
     )
@@ -196,6 +203,7 @@ def get_document() -> Json:
         "This description",
         "OpenAPI 3.1. /docs shows it to people.",
         ok(200, "The document.", {"type": "object"}),
+        id="getDescription",
         problems=(),
         curl=("curl $URL/openapi.json",),
     )

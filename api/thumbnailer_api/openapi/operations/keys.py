@@ -39,6 +39,7 @@ def post_key() -> Json:
             ref("NewKey"),
             {"Location": {"description": "Its path.", "schema": {"type": "string"}}},
         ),
+        id="createKey",
         problems=BODY_PROBLEMS,
         body=body,
         curl=(
@@ -57,6 +58,7 @@ def get_keys() -> Json:
         "List keys",
         "Newest first, also those that are revoked or ended. `next` is the `cursor` of the page that follows.",
         ok(200, "A page of keys.", ref("Keys")),
+        id="listKeys",
         problems=("invalid-request",),
         parameters=parameters,
         curl=('curl "$URL/keys?owner=ada&limit=10"',),
@@ -68,6 +70,7 @@ def get_key() -> Json:
         "Look at a key",
         "What is known of it.",
         ok(200, "The key.", ref("Key")),
+        id="getKey",
         problems=("key-not-found",),
         parameters=[KEY],
         curl=("curl $URL/keys/$KEY",),
@@ -80,6 +83,7 @@ def delete_key() -> Json:
         "It is refused from now on, by every copy of the service, and stays listed. This cannot be taken back; the "
         "same again changes nothing.",
         ok(200, "The key as it now is.", ref("Key")),
+        id="revokeKey",
         problems=("key-not-found",),
         parameters=[KEY],
         curl=("curl -X DELETE $URL/keys/$KEY",),

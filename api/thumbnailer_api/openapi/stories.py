@@ -1,0 +1,67 @@
+"""What the examples tell: one job, from its image to its end; only what the shapes cannot say themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Json = dict[str, Any]
+
+ID = "3b241101-e2bb-4255-8caf-4136c566a962"
+DAY = "2026-11-24"
+OUTPUT: Json = {
+    "format": "webp", "size": "200x200", "fit": "cover", "quality": 80, "background": None, "enlarge": None,
+}  # fmt: skip
+MADE = OUTPUT | {
+    "location": f"/jobs/{ID}/outputs/0", "width": 200, "height": 200, "bytes": 6148, "media_type": "image/webp",
+}  # fmt: skip
+PENDING: Json = {
+    "id": ID, "status": "pending", "priority": "express", "class": None, "start": f"{DAY}T07:07:42.123Z",
+    "claimed": None, "finish": None, "location": f"/jobs/{ID}", "code": 202,
+    "message": "The job waits for a worker.", "attempts": 0, "expires": None, "metadata": {"album": "cats"},
+    "filename": "cat.jpg", "source": {"bytes": 430080, "format": None, "width": None, "height": None},
+    "outputs": [OUTPUT],
+}  # fmt: skip
+COMPLETE = PENDING | {
+    "status": "complete", "claimed": f"{DAY}T07:07:42.187Z", "finish": f"{DAY}T07:07:42.301Z",
+    "location": f"/jobs/{ID}/outputs/0", "code": 200, "message": "The pictures are made.", "attempts": 1,
+    "source": {"bytes": 430080, "format": "jpeg", "width": 1280, "height": 960}, "outputs": [MADE],
+}  # fmt: skip
+CANCELLED = PENDING | {
+    "status": "cancelled", "finish": f"{DAY}T07:07:43.008Z", "code": 410, "message": "The job was cancelled.",
+}  # fmt: skip
+ACCEPTED: Json = {
+    "at": f"{DAY}T07:07:42.123Z", "last": f"{DAY}T07:07:42.123Z", "kind": "accepted", "attempt": 0,
+    "message": "The job was accepted.", "count": 1,
+}  # fmt: skip
+QUEUE: Json = {"waiting": 12, "in_flight": 4, "delayed": 0, "oldest_seconds": 3.204}
+
+STORIES: dict[str, Json] = {
+    "submitJob": PENDING,
+    "getJob": COMPLETE,
+    "deleteJob": CANCELLED,
+    "listJobs": {"jobs": [COMPLETE], "next": None},
+    "listEvents": {"events": [ACCEPTED]},
+    "getQueue": {"jobs": {"pending": 3, "complete": 96}, "queues": {"standard": QUEUE}},
+    "getDescription": {"openapi": "3.1.0", "info": {"title": "Thumbnailer"}},
+}
+"""By the operation: what its answer says in place of, or beside, the examples of the fields."""
+
+DETAILS = {
+    "malformed-request": "The form is not multipart as it should be: too much of it is in no part.",
+    "body-cut": "The body ended too early: send it again, whole.",
+    "invalid-request": "The part `job` is not as it should be: priority: 'now' is none of express, standard, economy.",
+    "no-image": "This is text, and no image that can be read here: send JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF or HEIC.",
+    "wrong-content-type": "JSON holds no image: send a form with a part `image`, or the image itself.",
+    "too-large": "The body is larger than the 52428800 bytes that are allowed: send a smaller image.",
+    "too-slow": "The body sent nothing for ten seconds: send it again over a faster connection.",
+    "busy": "As many images arrive as this service takes at a time: send it again in a moment.",
+    "output-not-found": "The job has the outputs 0 to 1.",
+    "missing-scope": "This key has the scopes read, and this call needs cancel: ask for a key that has it.",
+    "job-not-found": f"There is no job {ID}.",
+    "not-finished": "The job is processing: ask for it with `Prefer: wait=20` until it is complete.",
+    "job-failed": "The image cannot be decoded: send another.",
+    "gone": "The job is expired and its data is removed: send the image again.",
+    "range-outside": "The output has 6148 bytes.",
+    "method-not-allowed": "Allowed here: GET, HEAD.",
+}
+"""What varies with the request."""
