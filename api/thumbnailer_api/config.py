@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from thumbnailer_api.intake.presets import Presets
 from thumbnailer_storage.config import (
     GRACE_SECONDS,
     HOST,
@@ -20,6 +21,7 @@ from thumbnailer_storage.config import (
     StorageSettings,
     load,
 )
+from thumbnailer_storage.jobs.model import MAX_OUTPUT_PIXELS, MAX_OUTPUTS
 from thumbnailer_storage.logs import LogSettings
 
 S = TypeVar("S", bound=Settings)
@@ -47,6 +49,18 @@ class ApiSettings(Settings):
     )
     body_seconds: float = BODY_SECONDS
     max_upload_bytes: int = MAX_UPLOAD_BYTES
+    max_outputs: int = Field(MAX_OUTPUTS, ge=1, le=MAX_OUTPUTS, description="The most pictures that one job makes.")
+    max_output_pixels: int = Field(
+        MAX_OUTPUT_PIXELS,
+        ge=10_000,  # what a job makes that asks for nothing
+        le=MAX_OUTPUT_PIXELS,
+        description="The most pixels (width times height) of all pictures of one job together.",
+    )
+    presets: Presets = Field(
+        (),
+        description="Outputs by names of your own, which callers ask for as `preset`: "
+        "`avatar: format=webp,size=128x128; card: size=400x300,crop=0.5,0.3`.",
+    )
     downloads: Literal["stream", "redirect"] = Field(
         "stream",
         description="How callers get their pictures: `stream` sends them from here, `redirect` answers 307 with an "

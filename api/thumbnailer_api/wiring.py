@@ -11,6 +11,7 @@ from thumbnailer_api.auth import Authenticator
 from thumbnailer_api.auth.keys import Keys
 from thumbnailer_api.auth.nobody import Nobody
 from thumbnailer_api.config import ApiSettings
+from thumbnailer_api.intake.offer import Offer
 from thumbnailer_api.sending import Sender
 from thumbnailer_api.waiting import Waiting
 from thumbnailer_storage.errors import SettingError
@@ -30,6 +31,7 @@ class Wiring:
     transfers: Admission
     sender: Sender
     waiting: Waiting
+    offer: Offer
 
     @classmethod
     def of(cls, settings: ApiSettings, stores: Stores) -> Self:
@@ -49,4 +51,11 @@ class Wiring:
             transfers=Admission(settings.threads // 2, metrics.transfers, TRANSFERS_BUSY),
             sender=Sender(stores),
             waiting=Waiting(stores.jobs, Admission(settings.threads // 4, metrics.waiting, WAITING_BUSY)),
+            offer=Offer(
+                settings.max_upload_bytes,
+                stores.settings.classes,
+                settings.presets,
+                settings.max_outputs,
+                settings.max_output_pixels,
+            ),
         )

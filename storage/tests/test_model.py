@@ -22,6 +22,14 @@ def test_asked_for_nothing_a_job_makes_one_output_of_exactly_100_by_100() -> Non
         ({"quality": 0}, "quality 0 is not between 1 and 100"),
         ({"format": "png", "quality": 80}, "quality has no meaning for png"),
         ({"background": "red"}, "write it as #rrggbb"),
+        ({"format": "jpeg", "lossless": True}, "lossless has no meaning for jpeg: ask for png or webp"),
+        ({"format": "avif", "lossless": True}, "lossless has no meaning for avif"),
+        ({"format": "gif", "lossless": True}, "lossless has no meaning for gif"),
+        ({"lossless": True}, "lossless has no meaning for a format that is left out"),
+        ({"format": "webp", "lossless": True, "quality": 80}, "quality has no meaning for what is lossless"),
+        ({"fit": "contain", "focus": (0.3, 0.7)}, "crop has no meaning for fit contain"),
+        ({"focus": (0.3, 1.1)}, "between 0 and 1"),
+        ({"focus": (float("nan"), 0.5)}, "between 0 and 1"),
     ],
 )
 def test_an_impossible_output_is_refused_with_what_is_allowed(fields: dict[str, object], says: str) -> None:

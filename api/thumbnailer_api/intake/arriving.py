@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from multipart import parse_options_header  # type: ignore[import-untyped]  # it brings no types
@@ -14,6 +14,7 @@ from thumbnailer_api.errors import Invalid, NoImage, TooLarge, WrongContentType
 from thumbnailer_api.intake.asking import JobAsked
 from thumbnailer_api.intake.form import MAX_BETWEEN, MAX_JOB_BYTES, Form
 from thumbnailer_api.intake.mistakes import shown
+from thumbnailer_api.intake.offer import Offer
 from thumbnailer_api.intake.queries import job_asked
 from thumbnailer_api.intake.sniffing import judged
 from thumbnailer_api.server.bodies import Body
@@ -35,9 +36,9 @@ class Sent(Protocol):
 class Bare:
     """The image itself is the body, and the query says what is asked for."""
 
-    def __init__(self, pieces: Iterator[bytes], query: str, classes: Sequence[str]) -> None:
+    def __init__(self, pieces: Iterator[bytes], query: str, offer: Offer) -> None:
         self.filename: str | None = None
-        self.asked = job_asked(query, classes)
+        self.asked = job_asked(query, offer)
         self._pieces = pieces
 
     def image(self) -> Iterator[bytes]:
@@ -48,18 +49,17 @@ class Arrival:
     """One upload.
 
     Whatever can be refused by its head is refused when it is made: Invalid, WrongContentType, TooLarge, NoImage.
-    `most` is the largest image in bytes, `classes` are those that a job may ask for.
     """
 
-    def __init__(self, body: Body, headers: Headers, query: str, most: int, classes: Sequence[str]) -> None:
-        self._most = most
+    def __init__(self, body: Body, headers: Headers, query: str, offer: Offer) -> None:
+        self._most = most = offer.max_upload_bytes
         self._hash = hashlib.sha256()
         self.bytes = 0
         refuse_what_is_not_there_yet(headers)
         refuse_a_coding(headers.get("Content-Encoding", "identity"))
         kind, options = parse_options_header(headers.get("Content-Type", ""))
         refuse_by_length(headers.get("Content-Length"), most, (MAX_JOB_BYTES + MAX_BETWEEN) * is_form(kind))
-        self._sent = what_is_sent(body, kind, options, query, classes)
+        self._sent = what_is_sent(body, kind, options, query, offer)
 
     def chunks(self) -> Iterator[bytes]:
         """The image, for the object store. Raises NoImage, TooLarge, and what the body and the form raise."""
@@ -114,14 +114,14 @@ def too_large(most: int) -> TooLarge:
     return TooLarge(f"An image may have {most} bytes at most: send a smaller one.")
 
 
-def what_is_sent(body: Body, kind: str, options: Mapping[str, str], query: str, classes: Sequence[str]) -> Sent:
+def what_is_sent(body: Body, kind: str, options: Mapping[str, str], query: str, offer: Offer) -> Sent:
     """The form or the bare image that the content type names."""
     if kind == "application/json":
         raise WrongContentType(f"JSON holds no image: {BOTH_WAYS}.")
     if not is_form(kind):
-        return Bare(body.pieces(), query, classes)
+        return Bare(body.pieces(), query, offer)
     if kind != "multipart/form-data" or not 1 <= len(options.get("boundary", "")) <= 200:
         raise WrongContentType(f"{kind} cannot be read here, or it names no boundary: {BOTH_WAYS}.")
     if query:
         raise Invalid("Options of a form belong into its part `job`, and not into the query.", [("job", "is missing")])
-    return Form(body.pieces(), options["boundary"], classes)
+    return Form(body.pieces(), options["boundary"], offer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -20,8 +19,11 @@ from pydantic import (
 )
 
 from thumbnailer_api.intake.mistakes import in_our_words, shown
+from thumbnailer_api.intake.offer import Offer, offer_of
 from thumbnailer_storage.jobs.model import MAX_METADATA_BYTES, MAX_OUTPUTS, MAX_SIDE, Fit, Output, Priority, Status
 
+SHARE = r"(?:0?\.\d{1,9}|[01](?:\.0{0,9})?)"
+CROP = re.compile(rf"\s*({SHARE})\s*,\s*({SHARE})\s*")
 SIZE = re.compile(r"\s*(\d{1,6})\s*[,xX]\s*(\d{1,6})\s*")
 
 
@@ -51,8 +53,21 @@ def a_colour(text: str) -> str:
     return f"#{text.removeprefix('#').lower()}"
 
 
+def a_crop(text: str) -> str:
+    if text.strip() in ("centre", "center"):
+        return "centre"
+    found = CROP.fullmatch(text)
+    if not found:
+        raise ValueError(f"{shown(text)} is no crop: write centre, or shares of width and height such as 0.3,0.7")
+    return ",".join(f"{float(share):g}" for share in found.groups())
+
+
 class OutputAsked(Asked):
     """One picture that is to be made."""
+
+    preset: str | None = Field(
+        default=None, description="One of the service's own, by its name; what is asked for beside it goes before it."
+    )
 
     format: Annotated[
         Literal["jpeg", "png", "webp", "avif", "gif"] | None,
@@ -70,21 +85,63 @@ class OutputAsked(Asked):
     )
     quality: int | None = Field(default=None, ge=1, le=100, description="For jpeg, webp and avif.")
     background: Annotated[str, AfterValidator(a_colour)] | None = Field(
-        default=None, description="A colour as `#rrggbb`.", examples=["#ffffff"]
+        default=None,
+        description="A colour as `#rrggbb`.",
+        examples=["#ffffff"],
+        json_schema_extra={"pattern": "^#?[0-9a-fA-F]{6}$"},
     )
     enlarge: bool | None = Field(
         default=None, description="Whether a small source is enlarged; left out, cover and pad do and contain does not."
     )
+
+    lossless: bool | None = Field(
+        default=None, description="Whether no pixel may change: for webp; png always is. `quality` has no meaning then."
+    )
+    crop: Annotated[str, AfterValidator(a_crop)] | None = Field(
+        default=None,
+        description="What `cover` keeps: `centre`, or a point as shares of width and height from the left top, which "
+        "is kept as near to the middle as the picture allows.",
+        examples=["centre", "0.3,0.7"],
+        json_schema_extra={"pattern": rf"^\s*cent(re|er)\s*$|^\s*{SHARE}\s*,\s*{SHARE}\s*$"},
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def preset_as_its_fields(cls, given: Any, info: ValidationInfo) -> Any:
+        if not isinstance(given, dict) or not isinstance(given.get("preset"), str):
+            return given
+        presets = {preset.name: preset for preset in offer_of(info).presets}
+        if given["preset"] not in presets:
+            ours = f"name one of {', '.join(presets)}" if presets else "this service has no presets, leave it out"
+            raise ValueError(f"preset: {shown(given['preset'])} is not configured: {ours}")
+        return presets[given["preset"]].fields | given
 
     @model_validator(mode="after")
     def the_record_takes_it(self) -> Self:
         self.output()
         return self
 
+    @property
+    def pixels(self) -> int:
+        width, height = self.size.split("x")
+        return int(width) * int(height)
+
     def output(self) -> Output:
         """As it is recorded; raises InvalidJob."""
         width, height = self.size.split("x")
-        return Output(self.format, int(width), int(height), self.fit, self.quality, self.background, self.enlarge)
+        across, _, down = (self.crop or "centre").partition(",")
+        return Output(
+            format=self.format,
+            width=int(width),
+            height=int(height),
+            fit=self.fit,
+            quality=self.quality,
+            background=self.background,
+            enlarge=self.enlarge,
+            lossless=self.lossless,
+            focus=(float(across), float(down)) if down else None,
+            preset=self.preset,
+        )
 
 
 def listed(outputs: object) -> object:
@@ -98,14 +155,23 @@ def small_metadata(metadata: dict[str, str]) -> dict[str, str]:
 
 
 def a_class(name: str | None, info: ValidationInfo) -> str | None:
-    """One of the service's own, which whoever validates gives as the context."""
-    classes: Sequence[str] = (info.context or {}).get("classes", ())
+    """One of the service's own."""
+    classes = offer_of(info).classes
     if name is None or name in classes:
         return name
     ours = (
         f"name one of {', '.join(classes)}, or leave it out" if classes else "this service has no classes, leave it out"
     )
     raise ValueError(f"{shown(name)} is not configured: {ours}")
+
+
+def few_enough(outputs: list[OutputAsked], info: ValidationInfo) -> list[OutputAsked]:
+    offer = offer_of(info)
+    if len(outputs) > offer.max_outputs:
+        raise ValueError(f"{len(outputs)} are asked for: a job makes 1 to {offer.max_outputs} here")
+    if sum(output.pixels for output in outputs) > offer.max_output_pixels:
+        raise ValueError(f"they have more than {offer.max_output_pixels} pixels together: ask for smaller or fewer")
+    return outputs
 
 
 class JobAsked(Asked):
@@ -118,6 +184,7 @@ class JobAsked(Asked):
             json_schema_input_type=Annotated[list[OutputAsked], Field(min_length=1, max_length=MAX_OUTPUTS)]
             | OutputAsked,
         ),
+        AfterValidator(few_enough),
     ] = Field(
         default_factory=list,
         min_length=1,
@@ -149,13 +216,13 @@ class JobAsked(Asked):
         return given
 
     @classmethod
-    def from_json(cls, text: bytes, classes: Sequence[str]) -> Self:
-        """Read the part `job` of a service with these classes.
+    def from_json(cls, text: bytes, offer: Offer) -> Self:
+        """Read the part `job`.
 
         Raises Malformed where it is no JSON, Invalid where it asks for what we do not do.
         """
         try:
-            return cls.model_validate_json(text, context={"classes": classes})
+            return cls.model_validate_json(text, context=offer)
         except ValidationError as error:
             raise in_our_words(error, "The part `job`") from None
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser  # type: ignore[import-untyped]  # it brings none
 
 from thumbnailer_api.errors import Invalid, Malformed
 from thumbnailer_api.intake.asking import JobAsked
+from thumbnailer_api.intake.offer import Offer
 from thumbnailer_storage.jobs.model import MAX_METADATA_BYTES, MAX_OUTPUTS
 
 PARTS = ("image", "job")
@@ -25,9 +26,9 @@ class Form:
     `asked` and `filename` are there once `image` has come to its end.
     """
 
-    def __init__(self, pieces: Iterable[bytes], boundary: str, classes: Sequence[str]) -> None:
+    def __init__(self, pieces: Iterable[bytes], boundary: str, offer: Offer) -> None:
         self._pieces = pieces
-        self._classes = classes
+        self._offer = offer
         self._parser = PushMultipartParser(boundary)
         self._seen: list[str] = []
         self._job = bytearray()
@@ -61,7 +62,7 @@ class Form:
     def _add_to_job(self, event: bytes | None) -> None:
         """Collect the job's JSON, and judge it at its end: before the image, where it comes first."""
         if event is None:
-            self.asked = JobAsked.from_json(bytes(self._job), self._classes)
+            self.asked = JobAsked.from_json(bytes(self._job), self._offer)
             return
         self._job += event
         if len(self._job) > MAX_JOB_BYTES:

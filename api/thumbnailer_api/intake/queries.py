@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -11,18 +11,20 @@ from pydantic import ValidationError
 from thumbnailer_api.errors import Invalid
 from thumbnailer_api.intake.asking import Asked, JobAsked, ListAsked
 from thumbnailer_api.intake.mistakes import in_our_words
+from thumbnailer_api.intake.offer import Offer
+from thumbnailer_api.intake.spelling import spelled
 
 MOST_PAIRS = 100
 
 A = TypeVar("A", bound=Asked)
 
 
-def job_asked(query: str, classes: Sequence[str]) -> JobAsked:
-    """Read `output=format=webp,size=200x200&priority=express` for a service with these classes; raises Invalid."""
+def job_asked(query: str, offer: Offer) -> JobAsked:
+    """Read `output=format=webp,size=200x200&priority=express`; raises Invalid."""
     given = pairs(query)
-    outputs = [spelled(value) for name, value in given if name == "output"]
+    outputs = [fields(value) for name, value in given if name == "output"]
     others = once((name, value) for name, value in given if name != "output")
-    return judged(JobAsked, others | ({"output": outputs} if outputs else {}), classes)
+    return judged(JobAsked, others | ({"output": outputs} if outputs else {}), offer)
 
 
 def list_asked(query: str) -> ListAsked:
@@ -45,21 +47,11 @@ def once(given: Iterable[tuple[str, str]]) -> dict[str, Any]:
     return found
 
 
-def spelled(text: str) -> dict[str, str]:
-    """The fields of `format=webp,size=200,200`: a part without `=` belongs to the one before."""
-    fields: dict[str, str] = {}
-    name = ""
-    for part in text.split(","):
-        key, equals, value = part.partition("=")
-        if equals:
-            name = key.strip()
-            fields[name] = value.strip()
-        elif name == "size":
-            fields[name] += f",{part.strip()}"
-        else:
-            wrong = f"{text[:100]!r} has a part without `=`: write it like format=webp,size=200x200"
-            raise Invalid(f"The query is not as it should be: output: {wrong}.", [("output", wrong)])
-    return fields
+def fields(text: str) -> dict[str, str]:
+    try:
+        return spelled(text)
+    except ValueError as error:
+        raise Invalid(f"The query is not as it should be: output: {error}.", [("output", str(error))]) from None
 
 
 def pairs(query: str) -> list[tuple[str, str]]:
@@ -69,8 +61,8 @@ def pairs(query: str) -> list[tuple[str, str]]:
         raise Invalid(f"The query has more than {MOST_PAIRS} parts.") from None
 
 
-def judged(kind: type[A], given: dict[str, Any], classes: Sequence[str] = ()) -> A:
+def judged(kind: type[A], given: dict[str, Any], offer: Offer | None = None) -> A:
     try:
-        return kind.model_validate(given, context={"classes": classes})
+        return kind.model_validate(given, context=offer)
     except ValidationError as error:
         raise in_our_words(error, "The query") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from thumbnailer_api.intake.asking import JobAsked
 from thumbnailer_api.intake.keys import KeyAsked
+from thumbnailer_api.intake.offer import Offer
 from thumbnailer_api.openapi.examples import with_examples
 from thumbnailer_api.openapi.operations import jobs, keys
 from thumbnailer_api.openapi.pieces import REQUEST_ID, Json, refusals
@@ -47,22 +48,22 @@ TAGS = {
 }
 
 
-def document(most: int, classes: Sequence[str], scopes: Sequence[tuple[str, str, str]]) -> Json:
-    """The whole document; `most` is the largest image in bytes.
+def document(offer: Offer, scopes: Sequence[tuple[str, str, str]]) -> Json:
+    """The whole document.
 
     `scopes` are method, path and scope of each route; none where callers need no key.
     """
-    described = without_keys(most, classes)
+    described = without_keys(offer)
     return with_examples(tagged(with_keys(described, scopes) if scopes else described))
 
 
-def without_keys(most: int, classes: Sequence[str]) -> Json:
+def without_keys(offer: Offer) -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Thumbnailer", "version": version("thumbnailer-api"), "description": ABOUT},
         "servers": [{"url": "/"}],
         "paths": {
-            "/jobs": {"post": jobs.post_job(most, classes), "get": jobs.get_jobs()},
+            "/jobs": {"post": jobs.post_job(offer), "get": jobs.get_jobs()},
             "/jobs/{job}": {"get": jobs.get_job(), "delete": jobs.delete_job()},
             "/jobs/{job}/events": {"get": jobs.get_events()},
             "/jobs/{job}/outputs/{n}": {"get": jobs.get_output()},
@@ -71,7 +72,7 @@ def without_keys(most: int, classes: Sequence[str]) -> Json:
             "/keys/{key}": {"get": keys.get_key(), "delete": keys.delete_key()},
             "/openapi.json": {"get": jobs.get_document()},
         },
-        "components": {"schemas": schemas(classes), "headers": {"X-Request-Id": REQUEST_ID}},
+        "components": {"schemas": schemas(offer), "headers": {"X-Request-Id": REQUEST_ID}},
     }
 
 
@@ -112,7 +113,7 @@ def with_keys(described: Json, scopes: Sequence[tuple[str, str, str]]) -> Json:
     return described
 
 
-def schemas(classes: Sequence[str]) -> Json:
+def schemas(offer: Offer) -> Json:
     """The shapes by name: those that are asked as they are validated, those of answers as they are written."""
     asked = (JobAsked, KeyAsked)
     answered = (JobAnswer, JobsAnswer, EventsAnswer, QueueAnswer, KeyAnswer, NewKeyAnswer, KeysAnswer, ProblemAnswer)
@@ -123,9 +124,19 @@ def schemas(classes: Sequence[str]) -> Json:
     found: Json = renamed(made["$defs"])
     fields = found["JobAsked"]["properties"]
     fields["output"] = {**fields["outputs"], "description": "Another name for `outputs`."}
-    del fields["class"]["anyOf"]
-    fields["class"]["enum"] = [*classes, None]
+    for outputs in (fields["outputs"], fields["output"]):
+        outputs["anyOf"][0]["maxItems"] = offer.max_outputs
+    restrict(fields["class"], offer.classes)
+    preset = found["OutputAsked"]["properties"]["preset"]
+    restrict(preset, [each.name for each in offer.presets])
+    preset["description"] += "".join(f" `{each.name}` is `{each.spelling}`." for each in offer.presets)
     return found
+
+
+def restrict(field: Json, names: Iterable[str]) -> None:
+    """Have the field, which may be left out, take these names and no other."""
+    del field["anyOf"]
+    field["enum"] = [*names, None]
 
 
 def renamed(made: Any) -> Any:

@@ -49,9 +49,8 @@ def problem(_: Wiring, name: str) -> BaseResponse:
 
 
 def described(wiring: Wiring) -> Json:
-    settings = wiring.settings
-    scopes = current_app.config["SCOPES"] if settings.auth == "keys" else ()
-    return made(settings.max_upload_bytes, wiring.stores.settings.classes, scopes)
+    scopes = current_app.config["SCOPES"] if wiring.settings.auth == "keys" else ()
+    return made(wiring.offer, scopes)
 
 
 made = cache(document)

@@ -26,8 +26,7 @@ def post(wiring: Wiring) -> Response:
 
     def arrive() -> Arrival:
         environ = request.environ
-        most, classes = wiring.settings.max_upload_bytes, wiring.stores.settings.classes
-        return Arrival(environ["wsgi.input"], request.headers, environ["QUERY_STRING"], most, classes)
+        return Arrival(environ["wsgi.input"], request.headers, environ["QUERY_STRING"], wiring.offer)
 
     job = submit(Submission(wiring.stores, wiring.transfers, wiring.sender, g.owner, act(), arrive))
     g.job = job.id

@@ -35,6 +35,9 @@ class OutputAnswer(Answer):
     quality: int | None
     background: str | None
     enlarge: bool | None
+    lossless: bool | None
+    crop: str = Field(examples=["centre", "0.3,0.7"], description="`centre`, or a point as shares of width and height.")
+    preset: str | None = Field(description="The preset that it was asked for by; what that stands for is beside it.")
     location: str | None = Field(default=None, exclude_if=is_none, description="The path of its bytes.")
     width: int | None = Field(default=None, exclude_if=is_none)
     height: int | None = Field(default=None, exclude_if=is_none)
@@ -52,6 +55,9 @@ class OutputAnswer(Answer):
             quality=output.quality,
             background=output.background,
             enlarge=output.enlarge,
+            lossless=output.lossless,
+            crop=",".join(f"{share:g}" for share in output.focus) if output.focus else "centre",
+            preset=output.preset,
             location=location if made else None,
             width=made.width if made else None,
             height=made.height if made else None,

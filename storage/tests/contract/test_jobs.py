@@ -14,7 +14,7 @@ import pytest
 
 from thumbnailer_storage.errors import DatabaseUnavailable, InvalidCursor, JobNotFound, TransitionRefused
 from thumbnailer_storage.jobs import schema
-from thumbnailer_storage.jobs.model import POISON_DEATHS, Job, Priority, Result, Status
+from thumbnailer_storage.jobs.model import POISON_DEATHS, Job, Output, Priority, Result, Status
 from thumbnailer_storage.opening import Stores
 
 NewJob = Callable[..., Job]
@@ -48,6 +48,11 @@ def test_a_job_is_read_back_as_it_was_recorded(stores: Stores, new_job: NewJob) 
     assert replace(found, start=None) == job
     assert found.start is not None
     assert kinds(stores, job) == ["accepted"]
+
+
+def test_all_that_an_output_asks_for_is_read_back(stores: Stores, new_job: NewJob) -> None:
+    asked = (Output("webp", 9, 8, lossless=True, focus=(0.3, 0.75), preset="card"), Output("gif", lossless=False))
+    assert added(stores, new_job(outputs=asked)).outputs == asked
 
 
 def test_odd_letters_come_back_as_they_were(stores: Stores, new_job: NewJob) -> None:

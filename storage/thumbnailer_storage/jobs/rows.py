@@ -54,6 +54,10 @@ def output_values(job: Job) -> list[dict[str, Any]]:
             "quality": output.quality,
             "background": output.background,
             "enlarge": output.enlarge,
+            "lossless": output.lossless,
+            "focus_x": output.focus[0] if output.focus else None,
+            "focus_y": output.focus[1] if output.focus else None,
+            "preset": output.preset,
         }
         for n, output in enumerate(job.outputs)
     ]
@@ -160,6 +164,9 @@ def to_output(row: Row[Any]) -> Output:
         quality=row.quality,
         background=row.background,
         enlarge=row.enlarge,
+        lossless=row.lossless,
+        focus=None if row.focus_x is None else (row.focus_x, row.focus_y),
+        preset=row.preset,
         result=result,
     )
 

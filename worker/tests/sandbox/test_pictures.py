@@ -53,3 +53,17 @@ def test_a_picture_that_would_be_cut_off_by_the_limit_is_refused(open_child, nam
         with pytest.raises(ImageRefused) as refused:
             child.make(folder / "source", [Output(format=name, width=300, height=200)], folder)
     assert refused.value.code in {413, 422}
+
+
+def test_the_child_is_told_all_that_an_output_asks_for(open_child):
+    child = open_child()
+    source = Image.new("RGB", (300, 100), "green")
+    source.paste("blue", (0, 0, 100, 100))
+    buffer = io.BytesIO()
+    source.save(buffer, "PNG")
+    output = Output("webp", 40, 40, lossless=True, focus=(0.0, 0.5), preset="left")
+    with child.workspace() as folder:
+        (folder / "source").write_bytes(buffer.getvalue())
+        (result,) = child.make(folder / "source", [output], folder).results
+        with child.open_result(folder, result) as file, Image.open(file) as picture:
+            assert picture.crop((0, 0, 37, 40)).getcolors() == [(37 * 40, (0, 0, 255))]

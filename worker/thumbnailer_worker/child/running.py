@@ -45,7 +45,7 @@ def main(job: Job, preload: Callable[[], None]) -> None:
 
 def attempt(job: Job, request: dict[str, Any], imaging: Limits) -> dict[str, Any]:
     """Do one job; whatever it raises becomes an answer (see sandbox/answers.py)."""
-    outputs = [Output(**output | {"fit": Fit(output["fit"])}) for output in request["outputs"]]
+    outputs = [asked(output) for output in request["outputs"]]
     try:
         return {"made": asdict(job(Path(request["source"]), outputs, Path(request["folder"]), imaging))}
     except ImageRefused as refused:
@@ -54,6 +54,12 @@ def attempt(job: Job, request: dict[str, Any], imaging: Limits) -> dict[str, Any
         return refusal(413, "The image needs more memory than a job may use: send a smaller one.")
     except Exception as error:  # noqa: BLE001 - what the pipeline did not foresee, this image brought about
         return unforeseen(error)
+
+
+def asked(output: dict[str, Any]) -> Output:
+    """An output as the parent asked for it: JSON has neither enums nor tuples."""
+    focus = output["focus"] and tuple(output["focus"])
+    return Output(**output | {"fit": Fit(output["fit"]), "focus": focus})
 
 
 def unforeseen(error: Exception) -> dict[str, Any]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from thumbnailer_api.intake.asking import ListAsked
+from thumbnailer_api.intake.offer import Offer
 from thumbnailer_api.openapi.pieces import Json, described, header, ok, operation, query, ref
 from thumbnailer_storage.jobs.model import FORMATS
 
@@ -30,7 +29,7 @@ POST_PROBLEMS = (
 )
 
 
-def post_job(most: int, classes: Sequence[str]) -> Json:
+def post_job(offer: Offer) -> Json:
     options = [
         query(
             "output",
@@ -40,8 +39,8 @@ def post_job(most: int, classes: Sequence[str]) -> Json:
         ),
         query("priority", "Which queue it waits in, for an image sent as the body.", ref("Priority")),
     ]
-    if classes:
-        named = {"type": "string", "enum": list(classes)}
+    if offer.classes:
+        named = {"type": "string", "enum": list(offer.classes)}
         options.append(query("class", "The kind of machine to run on, for an image sent as the body.", named))
     asked = {"outputs": [{"format": "png", "size": "100,100"}, {"format": "jpeg", "size": "200x200", "quality": 80}]}
     form = {
@@ -59,7 +58,8 @@ def post_job(most: int, classes: Sequence[str]) -> Json:
     }
     body = {
         "description": "A form with the parts `image` and, if you like, `job` (JSON), in any order; or the image "
-        f"itself, of whatever content type. At most {most} bytes of JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF or HEIC. "
+        f"itself, of whatever content type. At most {offer.max_upload_bytes} bytes of JPEG, PNG, WebP, GIF, "
+        "TIFF, BMP, AVIF or HEIC. "
         "A body that sends nothing for ten seconds is given up.",
         "required": True,
         "content": {"multipart/form-data": form, "image/*": {"schema": {}}, "application/octet-stream": {"schema": {}}},

@@ -34,8 +34,7 @@ def read_orientation(work: Work) -> None:
 
 def plan_outputs(work: Work) -> None:
     """Work out which part of the source goes where."""
-    plans = [plan(work.seen, output) for output in work.outputs]
-    work.plans = [each.turned() for each in plans] if work.turned else plans
+    work.plans = [plan(work.seen, output).as_stored(work.seen, work.orientation) for output in work.outputs]
 
 
 def choose_scale(work: Work) -> None:

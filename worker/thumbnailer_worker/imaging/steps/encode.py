@@ -21,13 +21,18 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "gif": {},
 }
 
+_LOSSLESS: dict[str, dict[str, Any]] = {
+    "png": _OPTIONS["png"],
+    "webp": {"lossless": True, "method": 2, "quality": 30},  # here it is effort: a fifth of the time for the same bytes
+}
+
 
 def encode(thumbnail: Thumbnail) -> None:
     """Write it to the folder as <n>.<extension>, without metadata and without a profile: it is sRGB."""
     image, name = thumbnail.image, thumbnail.format
     image.info = {}
-    options = dict(_OPTIONS[name])
-    if name in _QUALITY:
+    options = dict(_LOSSLESS[name] if thumbnail.output.lossless else _OPTIONS[name])
+    if name in _QUALITY and not thumbnail.output.lossless:
         options["quality"] = thumbnail.output.quality or _QUALITY[name]
     try:
         if name == "gif":
