@@ -11,6 +11,9 @@ import pytest
 import yaml
 from rendering import CHART, Object, Rendered, name_of, render
 
+from thumbnailer_api.config import ApiSettings
+from thumbnailer_storage.config import load
+
 ROOT = CHART.parent.parent
 PROGRAMS = {"api", "housekeeper", "worker"}
 
@@ -120,6 +123,13 @@ def test_every_setting_is_one_that_some_program_knows(rendered: Rendered) -> Non
     for about, container in rendered.containers():
         ours = {name for name in environment(container) if name.startswith("THUMBNAILER_")}
         assert ours <= known.keys(), f"{about}: {sorted(ours - known.keys())}"
+
+
+def test_presets_are_one_setting_that_the_api_can_read() -> None:
+    apis = [each for about, each in render("everything-said").containers() if about.endswith("container api")]
+    (presets,) = [environment(api)["THUMBNAILER_PRESETS"] for api in apis]
+    assert presets == "avatar: format=webp,size=128x128,crop=0.5,0.3; card: size=400x300,background=#ffffff"
+    assert [preset.name for preset in load(ApiSettings, {"THUMBNAILER_PRESETS": presets}).presets] == ["avatar", "card"]
 
 
 def test_no_address_holds_a_password(rendered: Rendered) -> None:

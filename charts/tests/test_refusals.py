@@ -91,6 +91,7 @@ TOGETHER: list[tuple[str, tuple[Object | str, ...], str]] = [
     ("the chart's own setting", (at("settings", {"DATABASE": "x"}),), r"settings\.DATABASE.*use database"),
     ("a pool's own setting for all", (at("settings", {"QUEUES": "x"}),), r"settings\.QUEUES.*queues"),
     ("one in the API's", (at("api.settings", {"AUTH": "nobody"}),), r"api\.settings\.AUTH.*auth\.mode"),
+    ("presets as a setting", (at("api.settings", {"PRESETS": "a: size=9x9"}),), r"PRESETS.*use api\.presets"),
     ("one in a pool's", (pool(settings={"CONCURRENCY": 2}),), r"standard\.settings\.CONCURRENCY.*concurrency"),
     (
         "a setting as a variable",

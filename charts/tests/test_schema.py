@@ -80,6 +80,7 @@ OUT_OF_RANGE: list[tuple[str, list[Any]]] = [
     ("auth.insecureNoAuth", ["yes"]),
     ("auth.firstKey.owner", [""]),
     ("secrets.generate", ["false"]),
+    ("api.presets", [{"avatar": {"size": "9x9"}}, {"avatar": "size=9x9; card: size=8x8"}]),
     ("api.replicas", [-1, 1.5, "2", 10001]),
     ("api.service.type", ["Ingress"]),
     ("api.service.port", [0, 65536, "http"]),
@@ -162,7 +163,13 @@ def said_in(values: Object, above: str = "") -> Iterator[str]:
     for name, value in values.items():
         path = above + name
         yield path
-        if isinstance(value, dict) and name not in {"resources", "monitoringNamespaceLabels", "labels", "pools"}:
+        if isinstance(value, dict) and name not in {
+            "resources",
+            "monitoringNamespaceLabels",
+            "labels",
+            "pools",
+            "presets",
+        }:
             yield from said_in(value, f"{path}.")
 
 

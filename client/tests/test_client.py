@@ -295,3 +295,10 @@ def test_an_output_is_spelled_as_in_the_query(service, client):
     client.submit(b"an image", outputs=["size=20x30,fit=pad,quality=80,background=#00ff00,enlarge=false"])
     asked = {"size": "20x30", "fit": "pad", "quality": 80, "background": "#00ff00", "enlarge": False}
     assert service.submitted[0]["outputs"] == [asked]
+
+
+def test_presets_crops_and_lossless_pictures_are_spelled_so_too(service, client):
+    client.submit(b"an image", outputs=["preset=card,size=20,30,crop=0.3, 0.7,lossless=true", {"crop": "centre"}])
+    first, second = service.submitted[0]["outputs"]
+    assert first == {"preset": "card", "size": "20,30", "crop": "0.3,0.7", "lossless": True}
+    assert second == {"crop": "centre"}

@@ -13,8 +13,9 @@ from thumbnailer.errors import InvalidOutput
 OutputAsked = str | Mapping[str, object]
 
 NUMBERS = {"quality"}
-TRUTHS = {"enlarge"}
-FIELDS = ("format", "size", "fit", "quality", "background", "enlarge")
+TRUTHS = {"enlarge", "lossless"}
+WITH_COMMA = {"size", "crop"}
+FIELDS = ("preset", "format", "size", "fit", "crop", "quality", "lossless", "background", "enlarge")
 
 
 def as_json(output: OutputAsked) -> dict[str, object]:
@@ -23,14 +24,14 @@ def as_json(output: OutputAsked) -> dict[str, object]:
 
 
 def parse(text: str) -> dict[str, object]:
-    """Read `format=webp,size=200x200`; a size may hold the comma itself (`size=200,200`). InvalidOutput."""
+    """Read `format=webp,size=200x200`; sizes and crops may hold the comma themselves (`crop=0.3,0.7`). InvalidOutput."""
     texts: dict[str, str] = {}
     name = ""
     for part in text.split(","):
         if "=" in part:
             name, value = (side.strip() for side in part.split("=", 1))
             texts[name] = value
-        elif name == "size":
+        elif name in WITH_COMMA:
             texts[name] += "," + part.strip()
         else:
             raise InvalidOutput(f"{part!r} in output {text!r} has no '=': write it like format=webp,size=200x200")

@@ -50,6 +50,13 @@ housekeeper), and maybe settings: those of the component or pool, which go befor
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ . }}{{- end -}}
 {{- end }}
 
+{{/* Presets as the API reads them: `avatar: size=128x128; card: size=400x300`. */}}
+{{- define "thumbnailer.presets" -}}
+{{- $all := list -}}
+{{- range $name, $output := . -}}{{- $all = append $all (printf "%s: %s" $name $output) -}}{{- end -}}
+{{- join "; " $all -}}
+{{- end }}
+
 {{- define "thumbnailer.databaseAddress" -}}
 {{- if .Values.postgresql.enabled -}}
 postgresql+psycopg://thumbnailer@{{ include "thumbnailer.fullname" . }}-postgresql/thumbnailer

@@ -153,7 +153,7 @@ api.httpRoute.parentRefs is empty: name the Gateway that the route hangs on.
 {{- toYaml (dict
   "AUTH" "auth.mode" "INSECURE_NO_AUTH" "auth.insecureNoAuth" "DATABASE" "database" "OBJECTS" "objects" "QUEUE" "queue"
   "QUEUE_LIMIT" "elasticmq.queueLimit" "CREATE_BUCKET" "minio.enabled" "CLASSES" "workers.pools" "SPOT_PRICES" "housekeeper.spotPrices"
-  "START_SECONDS" "" "HOST" "" "DATA" "" "PORT" "api.service.port"
+  "START_SECONDS" "" "HOST" "" "DATA" "" "PORT" "api.service.port" "PRESETS" "api.presets"
   "API_HEALTH_PORT" "" "HOUSEKEEPER_HEALTH_PORT" "" "WORKER_HEALTH_PORT" "" "DRAIN_SECONDS" "api.drainSeconds") -}}
 {{- end }}
 

@@ -30,7 +30,8 @@ from thumbnailer.terminal import complain
     multiple=True,
     type=options.OutputSpelling(),
     metavar="SPEC",
-    help="A picture to make, such as format=webp,size=200x200 (also: fit, quality, background, enlarge). Repeatable.",
+    help="A picture to make, such as format=webp,size=200x200, or preset=avatar (also: fit, crop, quality, lossless, "
+    "background, enlarge). Repeatable.",
 )
 @click.option("--priority", type=click.Choice(options.PRIORITIES), help="How urgent it is.")
 @click.option(
