@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from thumbnailer_api.app import ROUTES
-from thumbnailer_api.config import ApiSettings
+from thumbnailer_api.intake.offer import Offer, Preset
 from thumbnailer_api.openapi.document import document
 
 FILE = Path(__file__).parent / "openapi.json"
 
 
 def made() -> dict[str, Any]:
-    """The description of a service as it ships, with keys and the class `gpu`."""
-    most = ApiSettings.model_fields["max_upload_bytes"].default
-    return document(most, ("gpu",), [(method, path, scope) for method, path, _, scope in ROUTES])
+    """The description of a service as it ships, with keys, the class `gpu` and the preset `avatar`."""
+    offer = Offer(classes=("gpu",), presets=(Preset("avatar", "format=webp,size=128x128"),))
+    return document(offer, [(method, path, scope) for method, path, _, scope in ROUTES])
 
 
 def text() -> str:

@@ -24,7 +24,7 @@ def as_json(output: OutputAsked) -> dict[str, object]:
 
 
 def parse(text: str) -> dict[str, object]:
-    """Read `format=webp,size=200x200`; sizes and crops may hold the comma themselves (`crop=0.3,0.7`). InvalidOutput."""
+    """Read `format=webp,size=200x200`; a size or crop may hold the comma itself (`crop=0.3,0.7`). InvalidOutput."""
     texts: dict[str, str] = {}
     name = ""
     for part in text.split(","):

@@ -10,6 +10,7 @@ ID = "3b241101-e2bb-4255-8caf-4136c566a962"
 DAY = "2026-11-24"
 OUTPUT: Json = {
     "format": "webp", "size": "200x200", "fit": "cover", "quality": 80, "background": None, "enlarge": None,
+    "lossless": None, "crop": "centre", "preset": None,
 }  # fmt: skip
 MADE = OUTPUT | {
     "location": f"/jobs/{ID}/outputs/0", "width": 200, "height": 200, "bytes": 6148, "media_type": "image/webp",
