@@ -30,6 +30,7 @@ from service import Program, Service, started
 from sqlalchemy import text
 
 from thumbnailer_storage.jobs.model import Output, Status
+from thumbnailer_storage.queues import Outgoing
 from thumbnailer_worker.imaging import pipeline
 from thumbnailer_worker.imaging.limits import Limits
 
@@ -204,7 +205,7 @@ def fill(service: Service, backlog: int) -> None:
         ids = list(connection.execute(text(records), {"number": backlog}).scalars())
         connection.execute(text(outputs), {"o": "backlog"})
         connection.execute(text("ANALYZE"))
-    service.stores.queue.send("standard", ids)
+    service.stores.queue.send("standard", [Outgoing(job, "backlog") for job in ids])
 
 
 def main() -> None:

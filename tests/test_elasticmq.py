@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from containers import Servers, client
+from outgoing import of
 from service import Service, assert_whole, wait_until
 
 from thumbnailer_storage.errors import QueueUnavailable
@@ -31,7 +32,7 @@ def test_messages_outlast_the_server(servers: Servers, monkeypatch: pytest.Monke
         monkeypatch.setenv(name, value)
     with servers.queues() as prefix, closing(SqsQueue(prefix)) as queue:
         jobs = {uuid4() for _ in range(2000)}
-        queue.send("standard", jobs)
+        queue.send("standard", of("ada", jobs))
         held, deleted = queue.receive(["standard"], most=2, visibility=600)
         queue.delete(deleted)
         time.sleep(FLUSH_SECONDS)

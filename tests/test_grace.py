@@ -7,6 +7,7 @@ from containers import Servers, client
 from service import Service, wait_until
 
 from thumbnailer_storage.jobs.model import Job, Source, Status
+from thumbnailer_storage.queues import Outgoing
 
 DELAY_SECONDS = 3.0
 GRACE_SECONDS = 6.0
@@ -18,7 +19,7 @@ def test_an_upload_that_s3_shows_late_is_waited_for(servers: Servers, real_servi
     late, never = (Job.new(owner="nobody", source=Source(len(small), "0" * 64)) for _ in range(2))
     for job in (late, never):
         stores.jobs.add(job)
-        stores.queue.send(job.queue, [job.id])
+        stores.queue.send(job.queue, [Outgoing(job.id, job.owner)])
     began = time.monotonic()
     worker = real_service.worker(THUMBNAILER_MISSING_SECONDS=str(GRACE_SECONDS))
     for job in (late, never):

@@ -10,6 +10,7 @@ from uuid import UUID
 import httpx
 import psutil
 import pytest
+from outgoing import of
 from service import Program, Service, assert_whole, wait_until
 
 from thumbnailer_api import submitting
@@ -95,7 +96,7 @@ def test_4_a_message_seen_twice_is_harmless(service: Service, small: bytes, slow
     service.wait_for(done, Status.COMPLETE)
     service.wait_for(busy, Status.PROCESSING)
     unknown = UUID(int=7)
-    service.stores.queue.send("standard", [done, busy, unknown])
+    service.stores.queue.send("standard", of("ada", [done, busy, unknown]))
     assert_whole(service, [done, busy])
     wait_until("no message is left", lambda: service.stores.queue.depth("standard").empty)
     assert [service.job(job).attempt for job in (done, busy)] == [1, 1]

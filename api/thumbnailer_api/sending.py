@@ -11,6 +11,7 @@ from thumbnailer_api.room import room
 from thumbnailer_storage.errors import QueueUnavailable
 from thumbnailer_storage.jobs.model import Job
 from thumbnailer_storage.opening import Stores
+from thumbnailer_storage.queues import Outgoing
 
 LOOK_SECONDS = 1.0
 """How often a full queue is looked at, and one that has room at the least."""
@@ -68,7 +69,7 @@ class Sender:
             if not self._has_room(door, job.queue):
                 metrics.unqueued.labels("full").inc()
                 return
-            self._stores.queue.send(job.queue, [job.id])
+            self._stores.queue.send(job.queue, [Outgoing(job.id, job.owner)])
         except QueueUnavailable:
             door.tried(failed=True)
             raise

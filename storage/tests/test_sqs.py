@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from containers import Servers, client
+from outgoing import of
 
 from thumbnailer_storage.errors import QueueMissing, QueueRefused, QueueUnavailable, SettingError
 from thumbnailer_storage.queues import Depth, Queue
@@ -89,7 +90,7 @@ def waiting(queue: Queue, *queues: str, visibility: float = HIDDEN) -> Iterator[
 
 def test_a_message_is_written_read_and_deleted_and_its_body_is_the_job_id_alone(queue: SqsQueue, raw: Raw) -> None:
     job = uuid4()
-    queue.send("standard", [job])
+    queue.send("standard", of("ada", [job]))
     assert raw.bodies() == [str(job)]
     (message,) = queue.receive(ALL, most=10, visibility=HIDDEN)
     assert (message.queue, message.job) == ("standard", job)
@@ -109,9 +110,9 @@ def test_what_somebody_else_sent_is_received_as_no_job(queue: SqsQueue, raw: Raw
 
 
 def test_delays_and_visibilities_longer_than_sqs_allows_are_cut(queue: SqsQueue) -> None:
-    queue.send("standard", [uuid4()], delay=1e6)
+    queue.send("standard", of("ada", [uuid4()]), delay=1e6)
     assert queue.depth("standard") == Depth(waiting=0, in_flight=0, delayed=1)
-    queue.send("economy", [uuid4()])
+    queue.send("economy", of("ada", [uuid4()]))
     (message,) = queue.receive(["economy"], most=1, visibility=1e6)
     queue.extend([message], visibility=1e6)
     queue.release(message, delay=1e6)
@@ -121,7 +122,7 @@ def test_delays_and_visibilities_longer_than_sqs_allows_are_cut(queue: SqsQueue)
 def test_an_idle_receiver_gets_a_message_as_soon_as_it_is_sent(queue: SqsQueue) -> None:
     with waiting(queue, *ALL) as received:
         job, began = uuid4(), time.monotonic()
-        queue.send("economy", [job])
+        queue.send("economy", of("ada", [job]))
         assert received() == [job]
         print(f"received {(time.monotonic() - began) * 1000:.0f} ms after it was sent")
 
@@ -130,7 +131,7 @@ def test_a_busy_receiver_asks_an_urgent_queue_that_was_empty_again_a_moment_late
     asked: list[str] = []
     count: Callable[..., None] = lambda params, **_: asked.append(params["QueueUrl"].rpartition("-")[2])  # noqa: E731
     queue._calls.meta.events.register("provide-client-params.sqs.ReceiveMessage", count)
-    queue.send("standard", [uuid4() for _ in range(6)])
+    queue.send("standard", of("ada", [uuid4() for _ in range(6)]))
 
     def receive() -> str:
         (message,) = queue.receive(["express", "standard"], most=1, visibility=HIDDEN, wait=1)
@@ -140,7 +141,7 @@ def test_a_busy_receiver_asks_an_urgent_queue_that_was_empty_again_a_moment_late
     assert [receive() for _ in range(3)] == ["standard"] * 3
     if time.monotonic() - began < EMPTY_SECONDS:
         assert asked == ["express", *["standard"] * 3]
-    queue.send("express", [uuid4()])
+    queue.send("express", of("ada", [uuid4()]))
     time.sleep(EMPTY_SECONDS)
     assert receive() == "express"
 
@@ -148,9 +149,9 @@ def test_a_busy_receiver_asks_an_urgent_queue_that_was_empty_again_a_moment_late
 def test_what_other_polls_bring_when_nobody_waits_goes_back_at_once(queue: SqsQueue, prefix: str) -> None:
     first, second = uuid4(), uuid4()
     with waiting(queue, "express", "standard") as received:
-        queue.send("express", [first])
+        queue.send("express", of("ada", [first]))
         assert received() == [first]
-    queue.send("standard", [second])
+    queue.send("standard", of("ada", [second]))
     assert received_by_another(prefix, LONGEST_WAIT) == second
 
 
@@ -160,7 +161,7 @@ def test_closing_wakes_who_waits_and_puts_back_what_the_polls_bring(queue: SqsQu
         closed = pool.submit(queue.close)
         assert received() == []
         assert not closed.done()  # the poll goes on, and gets the message
-        queue.send("standard", [job])
+        queue.send("standard", of("ada", [job]))
         closed.result(LONGEST_WAIT)
     assert received_by_another(prefix, 1) == job
     assert queue.receive(ALL, most=1, visibility=HIDDEN, wait=LONGEST_WAIT) == []
@@ -174,7 +175,7 @@ def test_what_a_killed_poll_had_taken_comes_back(queue: SqsQueue, prefix: str) -
         time.sleep(1.5)
         doomed.send_signal(signal.SIGKILL)
     job = uuid4()
-    queue.send("standard", [job])
+    queue.send("standard", of("ada", [job]))
     began = time.monotonic()
     assert received_by_another(prefix, 20) == job
     print(f"received {time.monotonic() - began:.1f} s after it was sent to a queue with a dead poll")
@@ -245,7 +246,7 @@ def test_a_queue_that_is_down_costs_a_call_less_than_an_answer_may_take(
             queue._urls["standard"] = f"{url}/1/prefix-standard"
         began = time.monotonic()
         with pytest.raises(QueueUnavailable) as caught:
-            queue.send("standard", [uuid4()])
+            queue.send("standard", of("ada", [uuid4()]))
         assert time.monotonic() - began < ANSWER_SECONDS
     assert not isinstance(caught.value, QueueRefused)
     assert not any(secret in str(caught.value) for secret in secrets)
@@ -304,7 +305,7 @@ def test_only_what_failed_of_a_batch_is_sent_again(secrets: tuple[str, str], mon
     failed = [{"Id": "1", "SenderFault": False, "Code": "InternalError"}]
     answers = ({"QueueUrl": "http://x/1/q"}, {"Successful": [], "Failed": failed}, {"Successful": [], "Failed": []})
     with answering(monkeypatch, *((200, answer) for answer in answers)) as server:
-        SqsQueue("prefix").send("standard", jobs)
+        SqsQueue("prefix").send("standard", of("ada", jobs))
     sent = [[entry["MessageBody"] for entry in asked["Entries"]] for asked in server.asked[1:]]
     assert sent == [[str(job) for job in jobs], [str(jobs[1])]]
 
@@ -315,7 +316,7 @@ def test_a_batch_that_keeps_failing_is_trouble(secrets: tuple[str, str], monkeyp
         answering(monkeypatch, (200, {"QueueUrl": "http://x/1/q"}), (200, failed)),
         pytest.raises(QueueUnavailable, match="did not take 1 messages"),
     ):
-        SqsQueue("prefix").send("standard", [uuid4()])
+        SqsQueue("prefix").send("standard", of("ada", [uuid4()]))
 
 
 def test_an_endpoint_that_is_no_address_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from thumbnailer_storage.jobs import database, schema
 from thumbnailer_storage.jobs.model import Job, Source, Status
 from thumbnailer_storage.jobs.store import JobStore
 from thumbnailer_storage.opening import Stores, open_stores
-from thumbnailer_storage.queues import Message
+from thumbnailer_storage.queues import Message, Outgoing
 from thumbnailer_storage.queues.sql import SqlQueue
 from thumbnailer_worker.config import WorkerSettings
 from thumbnailer_worker.holds import Hold
@@ -48,7 +48,7 @@ def worker(stores: Stores, tmp_path: Path) -> Worker:
 
 def sent(stores: Stores) -> Job:
     job = stores.jobs.add(Job.new(owner="ada", source=Source(1, "0" * 64)))
-    stores.queue.send(job.queue, [job.id])
+    stores.queue.send(job.queue, [Outgoing(job.id, job.owner)])
     stores.jobs.mark_sent([job.id])
     return job
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from outgoing import of
 from PIL import Image
 
 from thumbnailer_storage.config import StorageSettings
@@ -54,7 +55,7 @@ def submitted(stores: Stores) -> Job:
 
 
 def sent(stores: Stores, job: Job) -> None:
-    stores.queue.send(job.queue, [job.id])
+    stores.queue.send(job.queue, of(job.owner, [job.id]))
     stores.jobs.mark_sent([job.id])
 
 
@@ -100,7 +101,7 @@ def test_a_job_with_a_death_runs_alone_in_its_worker(
 
 
 def test_messages_that_need_no_work_hold_up_nobody(stores: Stores, worker: Worker) -> None:
-    stores.queue.send("standard", [uuid4() for _ in range(400)])
+    stores.queue.send("standard", of("ada", [uuid4() for _ in range(400)]))
     job = submitted(stores)
     sent(stores, job)
     worker.prepare()

@@ -22,6 +22,7 @@ from thumbnailer_storage.errors import DatabaseUnavailable, ForeignStore, QueueU
 from thumbnailer_storage.jobs import schema
 from thumbnailer_storage.jobs.model import POISON_DEATHS, Job, Result, Source, Status
 from thumbnailer_storage.opening import MARKER, Stores, open_stores
+from thumbnailer_storage.queues import Outgoing
 from thumbnailer_storage.queues.sql import SqlQueue
 
 AT_ONCE = -SAFETY_SECONDS - 1
@@ -145,7 +146,7 @@ def test_a_queue_has_to_read_empty_for_a_while_before_all_is_sent_again(stores: 
 def test_a_queue_with_a_message_in_flight_is_not_empty(stores: Stores) -> None:
     lost, held = added(stores), added(stores)
     stores.jobs.mark_sent([lost.id, held.id])
-    stores.queue.send("standard", [held.id])
+    stores.queue.send("standard", [Outgoing(held.id, held.owner)])
     stores.queue.receive(["standard"], most=1, visibility=30)
     round_ = resend(stores, pause=0.1)
     assert round_() == 0

@@ -1,7 +1,7 @@
 """A queue that holds only so many messages: further jobs wait as records and are fed to it in order."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from thumbnailer_storage.errors import DatabaseUnavailable, QueueMissing, QueueR
 from thumbnailer_storage.jobs import schema
 from thumbnailer_storage.jobs.model import Job, Source
 from thumbnailer_storage.opening import Stores, open_stores
-from thumbnailer_storage.queues import Depth
+from thumbnailer_storage.queues import Depth, Outgoing
 from thumbnailer_storage.queues.sql import SqlQueue
 
 LIMIT = 20
@@ -49,9 +49,9 @@ class Faulty(SqlQueue):
         if self.fails:
             raise self.fails
 
-    def send(self, queue: str, jobs: object, *, delay: float = 0.0) -> None:
+    def send(self, queue: str, outgoing: Iterable[Outgoing], *, delay: float = 0.0) -> None:
         self._answer()
-        super().send(queue, jobs, delay=delay)  # type: ignore[arg-type]
+        super().send(queue, outgoing, delay=delay)
 
     def depth(self, queue: str) -> Depth:
         self._answer()
@@ -189,10 +189,10 @@ def test_jobs_of_a_queue_that_was_down_are_sent_in_order_without_growing_pauses(
 @pytest.mark.parametrize("wrong", [QueueMissing, QueueRefused])
 def test_a_queue_that_is_not_there_holds_up_no_other(stores: Stores, wrong: type[QueueUnavailable]) -> None:
     class WithoutA(SqlQueue):
-        def send(self, queue: str, jobs: Sequence[UUID], *, delay: float = 0.0) -> None:  # type: ignore[override]
+        def send(self, queue: str, outgoing: Iterable[Outgoing], *, delay: float = 0.0) -> None:
             if queue == "a":
                 raise wrong("there is no queue a")
-            super().send(queue, jobs, delay=delay)
+            super().send(queue, outgoing, delay=delay)
 
     some = replace(stores, queue=WithoutA(stores.database))
     added(stores, "a")

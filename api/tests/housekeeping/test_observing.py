@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from outgoing import of
 from prometheus_client import REGISTRY
 
 from thumbnailer_api.housekeeping.feed import Feed
@@ -51,9 +52,9 @@ def scaling() -> Scaling:
 
 @pytest.fixture
 def observe(stores: Stores, queue: Watched, scaling: Scaling) -> Callable[[], int]:
-    stores.queue.send("express", [uuid4(), uuid4()])
+    stores.queue.send("express", of("ada", [uuid4(), uuid4()]))
     stores.queue.receive(["express"], most=1, visibility=30)
-    stores.queue.send("express", [uuid4()], delay=30)
+    stores.queue.send("express", of("ada", [uuid4()]), delay=30)
     stores.jobs.add(Job.new(owner="ada", source=Source(bytes=1, sha256="0" * 64)))
     watched = replace(stores, queue=queue)
     return Observe(watched, Looks(watched), scaling)

@@ -1,6 +1,6 @@
-"""Send the messages that were never sent, in the order in which their jobs were accepted.
+"""Send the messages that were never sent: owners take turns, and each one's jobs go in the order of their acceptance.
 
-The API leaves a job to the housekeeper while the queue is down, or full.
+The API leaves a job to the housekeeper while the queue is down, or full, and while others wait for that: nobody passes.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from uuid import UUID
 
 import structlog
 
 from thumbnailer_api.room import room
 from thumbnailer_storage.errors import QueueMissing, QueueRefused, QueueUnavailable
 from thumbnailer_storage.opening import Stores
+from thumbnailer_storage.queues import Outgoing
 
 FEED_SECONDS = 0.25
 """How often a queue with a backlog is fed: a small one must not run dry in between."""
@@ -39,13 +39,15 @@ class Feed:
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
         self._behind: dict[str, float] = {}
+        self._served: dict[str, str] = {}
+        """The owner of each queue who was served last, so that the next batch begins with the one after him."""
 
     def __call__(self) -> int:
         """Feed the queues that have a backlog; returns how many messages were sent."""
         return sum(self.catch_up(queue) for queue in tuple(self._behind))
 
     def catch_up(self, queue: str) -> int:
-        """Send what one queue never got while it has room, the oldest first; returns how many messages were sent."""
+        """Send what one queue never got while it has room; returns how many messages were sent."""
         limited = self._stores.settings.queue_limit > 0
         older = BACKLOG_SECONDS if limited and queue in self._behind else UNSENT_SECONDS
         if not self._stores.upkeep.has_unsent(queue, older=older):
@@ -68,22 +70,28 @@ class Feed:
             most = room(self._stores, queue, most=BATCH)
             batch = send(self._stores, queue, lambda: self._take(queue, older, most)) if most else 0  # noqa: B023
             sent += batch
-            if batch < max(most, 1):
+            if not batch:
                 break
         return sent
 
-    def _take(self, queue: str, older: float, most: int) -> list[UUID]:
-        return self._stores.upkeep.take_unsent(queue, older=older, most=most)
+    def _take(self, queue: str, older: float, most: int) -> list[Outgoing]:
+        after = self._served.get(queue, "")
+        batch = self._stores.upkeep.take_unsent(queue, older=older, most=most, after=after)
+        if batch:
+            *_, self._served[queue] = dict.fromkeys(out.owner for out in batch)
+        return batch
 
 
-def send(stores: Stores, queue: str, take: Callable[[], list[UUID]]) -> int:
+def send(stores: Stores, queue: str, take: Callable[[], list[Outgoing]]) -> int:
     """Take one batch and send it; where the queue is down the jobs count as unsent again. Returns how many."""
     with stores.together():
         batch = take()
+        if not batch:
+            return 0
         try:
             stores.queue.send(queue, batch)
         except QueueUnavailable:
-            stores.upkeep.unsend(batch)
+            stores.upkeep.unsend([out.job for out in batch])
             raise
     return len(batch)
 

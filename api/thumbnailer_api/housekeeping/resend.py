@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from uuid import UUID
 
 import structlog
 
@@ -16,6 +15,7 @@ from thumbnailer_api.housekeeping.feed import BATCH, Feed, for_each_queue, send
 from thumbnailer_api.housekeeping.observe import Looks
 from thumbnailer_api.room import room
 from thumbnailer_storage.opening import Stores
+from thumbnailer_storage.queues import Outgoing
 
 log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ class Resend:
             return 0.0
         return time.monotonic() - self._empty_since.setdefault(queue, time.monotonic())
 
-    def _batches(self, queue: str, take: Callable[[int], list[UUID]]) -> int:
+    def _batches(self, queue: str, take: Callable[[int], list[Outgoing]]) -> int:
         sent = 0
         while batch := self._batch(queue, take):
             sent += batch
@@ -63,7 +63,7 @@ class Resend:
             self._looks.forget(queue)
         return sent
 
-    def _batch(self, queue: str, take: Callable[[int], list[UUID]]) -> int:
+    def _batch(self, queue: str, take: Callable[[int], list[Outgoing]]) -> int:
         most = room(self._stores, queue, most=BATCH, again=True)
         sent = send(self._stores, queue, lambda: take(most)) if most else 0
         if sent:

@@ -16,6 +16,7 @@ from thumbnailer_storage.errors import DatabaseUnavailable, InvalidCursor, JobNo
 from thumbnailer_storage.jobs import schema
 from thumbnailer_storage.jobs.model import POISON_DEATHS, Job, Output, Priority, Result, Status
 from thumbnailer_storage.opening import Stores
+from thumbnailer_storage.queues import Outgoing
 
 NewJob = Callable[..., Job]
 LEASE = 30.0
@@ -233,7 +234,7 @@ def test_all_waiting_callers_are_served_by_one_query(stores: Stores, new_job: Ne
 
 def test_a_never_sent_job_is_taken_once_by_many_housekeepers(stores: Stores, new_job: NewJob) -> None:
     jobs = {added(stores, new_job()).id for _ in range(20)}
-    took: list[object] = []
+    took: list[Outgoing] = []
     threads = [
         threading.Thread(target=lambda: took.extend(stores.upkeep.take_unsent("standard", older=-1, most=20)))
         for _ in range(3)
@@ -243,7 +244,7 @@ def test_a_never_sent_job_is_taken_once_by_many_housekeepers(stores: Stores, new
     for thread in threads:
         thread.join()
     assert len(took) == 20
-    assert set(took) == jobs
+    assert {out.job for out in took} == jobs
 
 
 def test_a_job_that_younger_ones_overtook_is_sent_again_after_a_pause(stores: Stores, new_job: NewJob) -> None:
@@ -256,7 +257,7 @@ def test_a_job_that_younger_ones_overtook_is_sent_again_after_a_pause(stores: St
     # It was sent less than its pause ago: overtaken, and yet not due.
     assert stores.upkeep.take_overtaken("standard", longer=-1, most=10) == []
     make_resend_due(stores, old)
-    assert stores.upkeep.take_overtaken("standard", longer=-1, most=10) == [old.id]
+    assert stores.upkeep.take_overtaken("standard", longer=-1, most=10) == [Outgoing(old.id, "ada")]
 
 
 def make_resend_due(stores: Stores, job: Job) -> None:
@@ -273,7 +274,7 @@ def test_a_job_sent_long_ago_is_sent_again_and_a_fresh_one_is_not(stores: Stores
     job = added(stores, new_job())
     stores.jobs.mark_sent([job.id])
     assert stores.upkeep.take_sent_before("standard", older=60, most=10) == []
-    assert stores.upkeep.take_sent_before("standard", older=-1, most=10) == [job.id]
+    assert stores.upkeep.take_sent_before("standard", older=-1, most=10) == [Outgoing(job.id, "ada")]
 
 
 def test_what_is_done_together_is_undone_together(stores: Stores, new_job: NewJob) -> None:

@@ -165,11 +165,12 @@ jobs = Table(
     Index("jobs_by_age", "queue", "status", "start"),
     Index("jobs_by_lease", "status", "lease"),
     Index("jobs_by_sending", "queue", "status", "sent", "start"),
-    Index("jobs_by_claim", "queue", "claimed"),
     Index("jobs_by_expiry", "status", "expires"),
     only("jobs_without_expiry", "finish", where="finish IS NOT NULL AND expires IS NULL"),
     only("jobs_to_tidy", "tidy_after", where="tidy_after IS NOT NULL"),
+    only("jobs_by_claim", "queue", "owner", "claimed", where="claimed IS NOT NULL"),
     only("jobs_unsent_by_owner", "queue", "owner", "start", where="status = 'pending' AND sent IS NULL"),
+    only("jobs_sent_by_owner", "queue", "owner", "sent", where="status = 'pending' AND sent IS NOT NULL"),
 )
 
 outputs = Table(
@@ -226,13 +227,22 @@ messages = Table(
     Column("visible", Moment, nullable=False, comment="from when on it can be received"),
     Column("received", Integer, nullable=False, comment="how often it was; tells a delayed message from one in flight"),
     Column("receipt", String(36), comment="of the latest receive: an older one can do nothing"),
-    Column("owner", String(OWNER_LENGTH), nullable=False, server_default=""),
     Column(
-        "rank", BigInteger, nullable=False, server_default="0", comment="the round that it is in: owners take turns"
+        "rank", BigInteger, nullable=False, server_default="0", comment="whose turn it is: the lowest is received first"
     ),
     Index("messages_in_order", "queue", "visible", "id"),
     Index("messages_by_rank", "queue", "rank", "id"),
-    Index("messages_of_owner", "queue", "owner", "rank"),
+)
+
+ranks = Table(
+    "ranks",
+    metadata,
+    Column("queue", String(40), primary_key=True),
+    Column("owner", String(OWNER_LENGTH), primary_key=True),
+    Column("rank", BigInteger, nullable=False, comment="of the first message that the owner sent last"),
+    Column("next", BigInteger, nullable=False, comment="the least that the owner's next message gets"),
+    Index("ranks_by_next", "queue", "next"),
+    comment="how far each owner has come in each queue, also when nothing of his is left in it",
 )
 
 keys = Table(

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from thumbnailer_storage.jobs.by_owner import MOST_OWNERS, UNSENT, in_turn, overtaken, owners
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.model import Job, Status
 from thumbnailer_storage.jobs.rows import JOB_COLUMNS, to_jobs
 from thumbnailer_storage.jobs.statements import SENDING
 from thumbnailer_storage.jobs.tables import clock, facts, jobs
+from thumbnailer_storage.queues import Outgoing
 
-LATEST_CLAIMS = 100
-"""How many of a queue's claims are looked at to see how far it has come."""
 FIRST_QUEUE = select(func.min(jobs.c.queue).label("queue")).cte("each_queue", recursive=True)
 EACH_QUEUE = FIRST_QUEUE.union_all(
     select(select(func.min(jobs.c.queue)).where(jobs.c.queue > FIRST_QUEUE.c.queue).scalar_subquery()).where(
@@ -54,42 +54,43 @@ class Upkeep:
         with self._database.read() as connection:
             return connection.execute(unsent).first() is not None
 
-    def take_unsent(self, queue: str, *, older: float, most: int) -> list[UUID]:
-        """Pending jobs whose message was never sent, accepted `older` seconds ago or before; marked as sent."""
-        return self._take(queue, [jobs.c.sent.is_(None), jobs.c.start < clock(-older)], most)
+    def take_unsent(self, queue: str, *, older: float, most: int, after: str = "") -> list[Outgoing]:
+        """Pending jobs whose message was never sent, accepted `older` seconds ago or before; marked as sent.
 
-    def take_overtaken(self, queue: str, *, longer: float, most: int) -> list[UUID]:
-        """Pending jobs that younger ones of their queue overtook `longer` seconds ago or before; marked as sent."""
-        latest = (
-            select(jobs.c.sent)
-            .where(jobs.c.queue == queue, jobs.c.claimed < clock(-longer))
-            .order_by(jobs.c.claimed.desc())
-            .limit(LATEST_CLAIMS)
-            .subquery()
-        )
-        progress = select(func.max(latest.c.sent)).scalar_subquery()
-        return self._take(queue, [jobs.c.sent < progress, jobs.c.resend_after < clock()], most)
+        Owners share them alike, and each one's oldest are first; the turn begins with the owner `after` the named one.
+        """
+        wanted = [jobs.c.sent.is_(None), jobs.c.start < clock(-older)]
+        with self._database.write() as connection:
+            turn = self._turn(connection, queue, min(most, MOST_OWNERS), after)
+            share = most // max(1, len(turn))
+            return in_turn(take(connection, queue, [jobs.c.owner == owner, *wanted], share) for owner in turn)
 
-    def take_sent_before(self, queue: str, *, older: float, most: int) -> list[UUID]:
+    def _turn(self, connection: Connection, queue: str, most: int, after: str) -> list[str]:
+        """The owners of unsent jobs, from one of them on and round to it again."""
+        found = list(connection.execute(owners(queue, *UNSENT, after=after).limit(most)).scalars())
+        if after and len(found) < most:
+            first = connection.execute(owners(queue, *UNSENT).limit(most - len(found))).scalars()
+            found += [owner for owner in first if owner not in found]
+        return found
+
+    def take_overtaken(self, queue: str, *, longer: float, most: int) -> list[Outgoing]:
+        """Pending jobs that younger ones of their owner overtook `longer` seconds ago or before; marked as sent."""
+        with self._database.read() as connection:
+            waiting = connection.execute(overtaken(queue, longer=longer)).all()
+        taken: list[Outgoing] = []
+        for row in waiting:
+            passed = [jobs.c.owner == row.owner, jobs.c.sent < row.sent, jobs.c.resend_after < clock()]
+            with self._database.write() as connection:
+                taken += take(connection, queue, passed, most - len(taken))
+        return taken
+
+    def take_sent_before(self, queue: str, *, older: float, most: int) -> list[Outgoing]:
         """Pending jobs whose message was sent `older` seconds ago or before; marked as sent.
 
         For a queue that reads empty, and for messages that their queue is about to forget.
         """
-        return self._take(queue, [jobs.c.sent < clock(-older)], most)
-
-    def _take(self, queue: str, wanted: list[ColumnElement[bool]], most: int) -> list[UUID]:
-        batch = (
-            select(jobs.c.id)
-            .where(*pending(queue), *wanted)
-            .order_by(jobs.c.sent, jobs.c.start)
-            .limit(most)
-            .with_for_update(skip_locked=True)
-            .cte("batch")  # a subquery may be run more than once, and would then take more than it was asked for
-        )
-        taken = update(jobs).where(jobs.c.id.in_(select(batch.c.id))).values(SENDING)
         with self._database.write() as connection:
-            rows = connection.execute(taken.returning(jobs.c.start, jobs.c.id)).all()
-        return [row.id for row in sorted(rows, key=lambda row: row.start)]  # they come back in any order
+            return take(connection, queue, [jobs.c.sent < clock(-older)], most)
 
     def unsend(self, ids: Collection[UUID]) -> None:
         """Take back the mark of jobs whose messages could not be sent after all."""
@@ -136,3 +137,18 @@ class Upkeep:
         with self._database.read() as connection:
             moment: datetime = connection.execute(select(clock())).scalar_one()
             return moment
+
+
+def take(connection: Connection, queue: str, wanted: list[ColumnElement[bool]], most: int) -> list[Outgoing]:
+    """Mark some pending jobs as sent, the oldest first, and return them; those that another one takes are not his."""
+    batch = (
+        select(jobs.c.id)
+        .where(*pending(queue), *wanted)
+        .order_by(jobs.c.sent, jobs.c.start)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+        .cte("batch")  # a subquery may be run more than once, and would then take more than it was asked for
+    )
+    taken = update(jobs).where(jobs.c.id.in_(select(batch.c.id))).values(SENDING)
+    rows = connection.execute(taken.returning(jobs.c.start, jobs.c.id, jobs.c.owner)).all()
+    return [Outgoing(row.id, row.owner) for row in sorted(rows, key=lambda row: row.start)]  # they come in any order

@@ -9,6 +9,14 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What is to be sent: the message holds the job's id alone, and the owner says whose turn it waits for."""
+
+    job: UUID
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A message in somebody's hands; `receipt` belongs to this receive and to no other.
 
@@ -22,7 +30,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How many messages stand in a queue; approximate on queues that are many machines."""
+    """How many messages stand in a queue; approximate on queues that are many machines.
+
+    A table counts each kind up to `sql.COUNTED`, so that a look is as cheap at any depth; what is 0 is exactly 0.
+    """
 
     waiting: int
     in_flight: int
@@ -40,8 +51,11 @@ class Queue(Protocol):
     def retention(self) -> float | None:
         """Seconds after which the queue forgets a message; None: never, as far as is known."""
 
-    def send(self, queue: str, jobs: Iterable[UUID], *, delay: float = 0.0) -> None:
-        """Send a message for each job; it can be received after `delay` seconds."""
+    def send(self, queue: str, outgoing: Iterable[Outgoing], *, delay: float = 0.0) -> None:
+        """Send a message for each job; it can be received after `delay` seconds.
+
+        Owners take turns: exactly in a table, as well as the server does it elsewhere.
+        """
 
     def receive(self, queues: Sequence[str], *, most: int, visibility: float, wait: float = 0.0) -> list[Message]:
         """Up to `most` messages, the earlier queues' first, hidden from others for `visibility` seconds.

@@ -1,18 +1,63 @@
-"""A queue in a table of the database: nothing else to run, and its state can be queried with SQL."""
+"""A queue in a table of the database: nothing else to run, and its state can be queried with SQL.
+
+Owners take turns, as packets of several senders do in start-time fair queueing: each message gets a rank when it is
+sent, and the lowest rank is received first. An owner's messages stand in consecutive even ranks, which are rounds: in
+each round every owner who waits has one message. Who comes, or comes back, gets the odd rank before the round that is
+being served, so that he is next, then one in each round like everybody else; he has no credit for his absence. Where
+an owner has come to is kept apart from his messages, so that he cannot be next again and again by sending one at a
+time. A message that is put back keeps its rank and is first again.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from sqlalchemy import and_, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Insert, and_, bindparam, case, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from thumbnailer_storage.jobs.database import Database
-from thumbnailer_storage.jobs.tables import clock, messages
-from thumbnailer_storage.queues import Depth, Message
+from thumbnailer_storage.jobs.tables import clock, messages, ranks
+from thumbnailer_storage.queues import Depth, Message, Outgoing
+
+COUNTED = 10_000
+"""No more messages of a kind are counted: counting a million would take longer than sending some."""
 
 # Built once: building a statement costs more than running it.
+HEAD = (
+    select(messages.c.rank)
+    .where(messages.c.queue == bindparam("of_queue"), messages.c.received == 0)
+    .order_by(messages.c.rank, messages.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+"""The rank that is served: what was received before and put back is from a round that is over."""
+LATEST = select(func.max(ranks.c.next)).where(ranks.c.queue == bindparam("of_queue")).scalar_subquery()
+NEWCOMERS = select((func.coalesce(HEAD, LATEST, 2) - 1).bitwise_or(1))
+"""The odd rank before the round that is served; where nothing waits, before the one that nobody has come to."""
+
+
+def after(first: ColumnElement[int]) -> ColumnElement[int]:
+    """The rank that follows on `number` messages of one owner: any first one, then even ones."""
+    return first.bitwise_or(1) + 2 * bindparam("number") - 1
+
+
+@cache
+def take_ranks(dialect: str) -> Insert:
+    """Reserve ranks for `number` messages; returns the first. Holds the owner's other senders up until the commit."""
+    upsert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    at_least = bindparam("at_least", type_=ranks.c.rank.type)
+    new = upsert(ranks).values(
+        queue=bindparam("of_queue"), owner=bindparam("of_owner"), rank=at_least, next=after(at_least)
+    )
+    first: ColumnElement[int] = case((ranks.c.next > at_least, ranks.c.next), else_=at_least)
+    again = {"rank": first, "next": after(first)}
+    return new.on_conflict_do_update(index_elements=["queue", "owner"], set_=again).returning(ranks.c.rank)
+
+
 SEND = insert(messages).values(received=0, sent=clock(), visible=clock(bindparam("delay")))
 ANY_VISIBLE = (
     select(messages.c.id)
@@ -22,7 +67,7 @@ ANY_VISIBLE = (
 FIRST = (
     select(messages.c.id)
     .where(messages.c.queue == bindparam("of_queue"), messages.c.visible <= clock())
-    .order_by(messages.c.visible, messages.c.id)
+    .order_by(messages.c.rank, messages.c.id)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
     .cte("first")  # a subquery may be run more than once, and would then lock more than it was asked for
@@ -31,19 +76,21 @@ RECEIVE = (
     update(messages)
     .where(messages.c.id.in_(select(FIRST.c.id)))
     .values(visible=clock(bindparam("seconds")), received=messages.c.received + 1, receipt=bindparam("new_receipt"))
-    .returning(messages.c.id, messages.c.job)
+    .returning(messages.c.rank, messages.c.id, messages.c.job)
 )
 OURS = and_(messages.c.id == bindparam("number"), messages.c.receipt == bindparam("held"))
 """A message that nobody has received since."""
 MOVE = update(messages).where(OURS).values(visible=clock(bindparam("seconds")))
 DELETE = delete(messages).where(OURS)
 HIDDEN = messages.c.visible > clock()
-NEVER_RECEIVED = messages.c.received == 0
-DEPTH = select(
-    func.count(case((~HIDDEN, 1))),
-    func.count(case((and_(HIDDEN, ~NEVER_RECEIVED), 1))),
-    func.count(case((and_(HIDDEN, NEVER_RECEIVED), 1))),
-).where(messages.c.queue == bindparam("of_queue"))
+
+
+def counted(*of_a_kind: ColumnElement[bool]) -> ColumnElement[int]:
+    some = select(messages.c.id).where(messages.c.queue == bindparam("of_queue"), *of_a_kind)
+    return select(func.count()).select_from(some.limit(bindparam("counted")).subquery()).scalar_subquery()
+
+
+DEPTH = select(counted(~HIDDEN), counted(HIDDEN, messages.c.received > 0), counted(HIDDEN, messages.c.received == 0))
 
 
 class SqlQueue:
@@ -54,11 +101,18 @@ class SqlQueue:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def send(self, queue: str, jobs: Iterable[UUID], *, delay: float = 0.0) -> None:
-        new = [{"queue": queue, "job": job, "delay": delay} for job in jobs]
-        if new:
-            with self._database.write() as connection:
-                connection.execute(SEND, new)
+    def send(self, queue: str, outgoing: Iterable[Outgoing], *, delay: float = 0.0) -> None:
+        new = list(outgoing)
+        if not new:
+            return
+        with self._database.write() as connection:
+            newcomers: int = connection.execute(NEWCOMERS, {"of_queue": queue}).scalar_one()
+            turns = {
+                owner: iter(take_turns(connection, queue, owner, number, newcomers))
+                for owner, number in sorted(Counter(out.owner for out in new).items())  # else two might wait in a ring
+            }
+            rows = [{"queue": queue, "job": out.job, "rank": next(turns[out.owner]), "delay": delay} for out in new]
+            connection.execute(SEND, rows)
 
     def receive(self, queues: Sequence[str], *, most: int, visibility: float, wait: float = 0.0) -> list[Message]:
         found: list[Message] = []
@@ -96,7 +150,7 @@ class SqlQueue:
 
     def depth(self, queue: str) -> Depth:
         with self._database.read() as connection:
-            return Depth(*connection.execute(DEPTH, {"of_queue": queue}).one())
+            return Depth(*connection.execute(DEPTH, {"of_queue": queue, "counted": COUNTED}).one())
 
     def purge(self, queue: str) -> None:
         with self._database.write() as connection:
@@ -104,6 +158,13 @@ class SqlQueue:
 
     def close(self) -> None:
         """Nothing waits here."""
+
+
+def take_turns(connection: Connection, queue: str, owner: str, number: int, at_least: int) -> list[int]:
+    """The ranks of an owner's next messages."""
+    asked = {"of_queue": queue, "of_owner": owner, "number": number, "at_least": at_least}
+    first: int = connection.execute(take_ranks(connection.dialect.name), asked).scalar_one()
+    return [first, *range((first | 1) + 1, (first | 1) + 2 * number - 1, 2)]
 
 
 def receipt(message: Message) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections import defaultdict
@@ -24,7 +25,7 @@ from botocore.parsers import ResponseParserError
 from thumbnailer_storage.aws import client
 from thumbnailer_storage.config import masked
 from thumbnailer_storage.errors import QueueMissing, QueueRefused, QueueUnavailable, SettingError
-from thumbnailer_storage.queues import Depth, Message
+from thumbnailer_storage.queues import Depth, Message, Outgoing
 from thumbnailer_storage.queues.polls import Polls
 
 if TYPE_CHECKING:
@@ -119,11 +120,12 @@ class SqsQueue:
         """Known once the depth of a queue was asked for."""
         return min(self._retentions.values(), default=None)
 
-    def send(self, queue: str, jobs: Iterable[UUID], *, delay: float = 0.0) -> None:
-        for batch in in_batches(jobs):
+    def send(self, queue: str, outgoing: Iterable[Outgoing], *, delay: float = 0.0) -> None:
+        seconds = whole(delay, LONGEST_DELAY)
+        for batch in in_batches(outgoing):
             left = {
-                str(n): {"MessageBody": str(job), "DelaySeconds": whole(delay, LONGEST_DELAY)}
-                for n, job in enumerate(batch)
+                str(n): {"MessageBody": str(out.job), "MessageGroupId": group(out.owner), "DelaySeconds": seconds}
+                for n, out in enumerate(batch)
             }
             for _ in range(SEND_TRIES):
                 left = self._batch(queue, "send_message_batch", left)
@@ -278,6 +280,13 @@ def in_batches(items: Iterable[T]) -> Iterator[list[T]]:
 
 def whole(seconds: float, most: int) -> int:
     return min(max(0, math.ceil(seconds)), most)
+
+
+def group(owner: str) -> str:
+    """What tells SQS whose message it is: its fair queues, which are standard ones, keep a busy owner from being in
+    everybody's way. A digest, since an owner may have letters that SQS refuses, and names are nobody's business there.
+    """
+    return hashlib.sha256(owner.encode()).hexdigest()[:32]
 
 
 def job_id(body: str) -> UUID | None:

@@ -40,7 +40,10 @@ def of_jobs() -> None:
     op.create_index("jobs_by_expiry", "jobs", ["status", "expires"])
     only("jobs_without_expiry", "jobs", ["finish"], "finish IS NOT NULL AND expires IS NULL")
     only("jobs_to_tidy", "jobs", ["tidy_after"], "tidy_after IS NOT NULL")
+    op.drop_index("jobs_by_claim", "jobs")
+    only("jobs_by_claim", "jobs", ["queue", "owner", "claimed"], "claimed IS NOT NULL")
     only("jobs_unsent_by_owner", "jobs", ["queue", "owner", "start"], "status = 'pending' AND sent IS NULL")
+    only("jobs_sent_by_owner", "jobs", ["queue", "owner", "sent"], "status = 'pending' AND sent IS NOT NULL")
 
 
 def of_outputs() -> None:
@@ -71,10 +74,17 @@ def of_keys() -> None:
 
 
 def of_messages() -> None:
-    op.add_column("messages", sa.Column("owner", sa.String(length=200), nullable=False, server_default=""))
     op.add_column("messages", sa.Column("rank", sa.BigInteger(), nullable=False, server_default="0"))
     op.create_index("messages_by_rank", "messages", ["queue", "rank", "id"])
-    op.create_index("messages_of_owner", "messages", ["queue", "owner", "rank"])
+    op.create_table(
+        "ranks",
+        sa.Column("queue", sa.String(length=40), nullable=False),
+        sa.Column("owner", sa.String(length=200), nullable=False),
+        sa.Column("rank", sa.BigInteger(), nullable=False),
+        sa.Column("next", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("queue", "owner"),
+    )
+    op.create_index("ranks_by_next", "ranks", ["queue", "next"])
 
 
 def new_tables() -> None:
