@@ -15,7 +15,7 @@ from flask import Flask, Response, g, request
 from thumbnailer_api import metrics, problems
 from thumbnailer_api.errors import MissingScope
 from thumbnailer_api.intake.queries import nothing_asked
-from thumbnailer_api.routes import documents, jobs, keys, outputs, queue
+from thumbnailer_api.routes import documents, jobs, keys, limits, outputs, queue
 from thumbnailer_api.wiring import Wiring
 from thumbnailer_storage.jobs.keys import Scope
 
@@ -27,6 +27,7 @@ ROUTES: list[tuple[str, str, Callable[..., Any], Scope]] = [
     ("GET", "/jobs/<job>/events", jobs.events, Scope.READ),
     ("GET", "/jobs/<job>/outputs/<n>", outputs.get, Scope.READ),
     ("GET", "/queue", queue.get, Scope.READ),
+    ("GET", "/limits", limits.get, Scope.READ),
     ("POST", "/keys", keys.post, Scope.ADMIN),
     ("GET", "/keys", keys.newest, Scope.ADMIN),
     ("GET", "/keys/<key>", keys.get, Scope.ADMIN),

@@ -31,7 +31,21 @@ INSTANCE_TYPE = re.compile(r"[a-z0-9-]{1,40}\.[a-z0-9-]{1,40}")
 BODY_SECONDS = Field(300.0, gt=0, le=DAY, description="Longest time that a request's body may take, in seconds.")
 
 
-class ApiSettings(Settings):
+class LimitSettings(Settings):
+    """What each owner may ask for; 0 is without a limit."""
+
+    owner_requests_per_minute: int = Field(
+        0, ge=0, le=1_000_000, description="The most jobs that an owner may send in a minute. 0: no limit."
+    )
+    owner_jobs_waiting: int = Field(
+        0, ge=0, le=10**9, description="The most jobs of an owner that may wait for a worker. 0: no limit."
+    )
+    owner_bytes_per_day: int = Field(
+        0, ge=0, le=10**15, description="The most bytes of images that an owner may send in a day (UTC). 0: no limit."
+    )
+
+
+class ApiSettings(LimitSettings):
     """Where the API listens, and how much it takes on."""
 
     host: str = HOST

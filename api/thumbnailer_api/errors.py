@@ -5,6 +5,7 @@ ApiError
 │   ├── NoKey             none was sent
 │   └── WrongKey          malformed, unknown, revoked or ended: nobody is told which
 ├── MissingScope          we know who calls: they may not do this
+├── TooMany               the owner has reached a limit
 ├── Malformed             not the HTTP, JSON or multipart that it says it is
 │   └── BodyCut           the caller went away in the middle of its body
 ├── Invalid               understood, and nothing that we do: names the field and what is allowed
@@ -23,7 +24,7 @@ ApiError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class ApiError(Exception):
@@ -66,6 +67,14 @@ class MissingScope(ApiError):
             f"This needs the scope `{scope}`, which your key or token does not have: ask whoever runs the service."
         )
         self.challenge = f'{Unauthenticated.challenge}, error="insufficient_scope", scope="{scope}"'
+
+
+class TooMany(ApiError):
+    """The owner has reached a limit; `headers` say which, and when to ask again."""
+
+    def __init__(self, detail: str, headers: Mapping[str, str]) -> None:
+        super().__init__(detail)
+        self.headers = headers
 
 
 class Malformed(ApiError):

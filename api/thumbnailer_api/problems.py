@@ -46,6 +46,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = MappingProxyType(
         errors.NoKey: Problem("no-key", 401, "A key is needed"),
         errors.WrongKey: Problem("wrong-key", 401, "The key is not valid"),
         errors.MissingScope: Problem("missing-scope", 403, "The key may not do this"),
+        errors.TooMany: Problem("too-many", 429, "A limit is reached"),
         errors.Malformed: Problem("malformed-request", 400, "The request is malformed"),
         errors.BodyCut: Problem("body-cut", 400, "The body ended too early"),
         errors.Invalid: Problem("invalid-request", 422, "The request asks for something that we do not do"),
@@ -127,6 +128,8 @@ def headers_of(error: Exception, problem: Problem) -> Iterator[tuple[str, str]]:
         yield "Allow", ", ".join(sorted(error.valid_methods or ()))
     if isinstance(error, errors.Unauthenticated | errors.MissingScope):
         yield "WWW-Authenticate", error.challenge
+    if isinstance(error, errors.TooMany):
+        yield from error.headers.items()
     if isinstance(error, errors.RangeOutside):
         yield "Content-Range", f"bytes */{error.length}"
 

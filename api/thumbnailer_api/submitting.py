@@ -15,6 +15,7 @@ import structlog
 from thumbnailer_api import metrics
 from thumbnailer_api.admission import Admission
 from thumbnailer_api.intake.arriving import Arrival
+from thumbnailer_api.limiting import Limiter
 from thumbnailer_api.sending import Sender
 from thumbnailer_storage.errors import (
     DatabaseUnavailable,
@@ -41,6 +42,7 @@ class Submission:
         stores: Stores,
         transfers: Admission,
         sender: Sender,
+        limiter: Limiter,
         owner: str,
         act: Act,
         arrive: Callable[[], Arrival],
@@ -48,6 +50,7 @@ class Submission:
         self.stores = stores
         self.transfers = transfers
         self.sender = sender
+        self.limiter = limiter
         self.owner = owner
         self.act = act
         self.arrive = arrive
@@ -67,10 +70,20 @@ def authorise(submission: Submission) -> None:
     submission.arrival = submission.arrive()
 
 
+def limit(submission: Submission) -> None:
+    """Refuse it where its owner has reached a limit, before anything of the body is read."""
+    submission.limiter.before_body(submission.arrival.at_least)
+
+
 def store(submission: Submission) -> None:
     """Let the image pass into the object store, where it is durable."""
     with submission.transfers.one():
         submission.stores.objects.put(submission.upload_key, submission.arrival.chunks())
+
+
+def limit_bytes(submission: Submission) -> None:
+    """The same for what its head did not declare."""
+    submission.limiter.after_body(submission.arrival.bytes)
 
 
 def describe(submission: Submission) -> None:
@@ -112,7 +125,7 @@ def commit(submission: Submission) -> None:
 
 
 Step = Callable[[Submission], None]
-STEPS: list[Step] = [authorise, store, describe, begin, record, enqueue, commit]
+STEPS: list[Step] = [authorise, limit, store, limit_bytes, describe, begin, record, enqueue, commit]
 
 
 def submit(submission: Submission) -> Job:

@@ -11,6 +11,7 @@ from thumbnailer_storage.errors import ForeignStore, ObjectExists, ObjectMissing
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.keys import KeyStore
 from thumbnailer_storage.jobs.ledger import Ledger
+from thumbnailer_storage.jobs.limits import Limits
 from thumbnailer_storage.jobs.store import JobStore
 from thumbnailer_storage.jobs.upkeep import Upkeep
 from thumbnailer_storage.objects import Objects
@@ -37,6 +38,7 @@ class Stores:
     upkeep: Upkeep
     keys: KeyStore
     ledger: Ledger
+    limits: Limits
     objects: Objects
     queue: Queue
 
@@ -86,6 +88,7 @@ def open_stores(settings: StorageSettings) -> Stores:
         upkeep=Upkeep(database),
         keys=KeyStore(database),
         ledger=Ledger(database),
+        limits=Limits(database),
         objects=objects,
         queue=queue,
     )

@@ -58,7 +58,10 @@ class Arrival:
         refuse_what_is_not_there_yet(headers)
         refuse_a_coding(headers.get("Content-Encoding", "identity"))
         kind, options = parse_options_header(headers.get("Content-Type", ""))
-        refuse_by_length(headers.get("Content-Length"), most, (MAX_JOB_BYTES + MAX_BETWEEN) * is_form(kind))
+        beside = (MAX_JOB_BYTES + MAX_BETWEEN) * is_form(kind)
+        refuse_by_length(headers.get("Content-Length"), most, beside)
+        self.at_least = max(0, int(headers.get("Content-Length", 0)) - beside)
+        """So many bytes the image has, by what its head declares."""
         self._sent = what_is_sent(body, kind, options, query, offer)
 
     def chunks(self) -> Iterator[bytes]:

@@ -12,10 +12,11 @@ from thumbnailer_api.intake.asking import JobAsked
 from thumbnailer_api.intake.keys import KeyAsked
 from thumbnailer_api.intake.offer import Offer
 from thumbnailer_api.openapi.examples import with_examples
-from thumbnailer_api.openapi.operations import jobs, keys
+from thumbnailer_api.openapi.operations import jobs, keys, limits
 from thumbnailer_api.openapi.pieces import REQUEST_ID, Json, refusals
 from thumbnailer_api.wire.jobs import EventsAnswer, JobAnswer, JobsAnswer
 from thumbnailer_api.wire.keys import KeyAnswer, KeysAnswer, NewKeyAnswer
+from thumbnailer_api.wire.limits import LimitsAnswer
 from thumbnailer_api.wire.problems import ProblemAnswer
 from thumbnailer_api.wire.queue import QueueAnswer
 
@@ -68,6 +69,7 @@ def without_keys(offer: Offer) -> Json:
             "/jobs/{job}/events": {"get": jobs.get_events()},
             "/jobs/{job}/outputs/{n}": {"get": jobs.get_output()},
             "/queue": {"get": jobs.get_queue()},
+            "/limits": {"get": limits.get_limits()},
             "/keys": {"post": keys.post_key(), "get": keys.get_keys()},
             "/keys/{key}": {"get": keys.get_key(), "delete": keys.delete_key()},
             "/openapi.json": {"get": jobs.get_document()},
@@ -116,7 +118,17 @@ def with_keys(described: Json, scopes: Sequence[tuple[str, str, str]]) -> Json:
 def schemas(offer: Offer) -> Json:
     """The shapes by name: those that are asked as they are validated, those of answers as they are written."""
     asked = (JobAsked, KeyAsked)
-    answered = (JobAnswer, JobsAnswer, EventsAnswer, QueueAnswer, KeyAnswer, NewKeyAnswer, KeysAnswer, ProblemAnswer)
+    answered = (
+        JobAnswer,
+        JobsAnswer,
+        EventsAnswer,
+        QueueAnswer,
+        KeyAnswer,
+        NewKeyAnswer,
+        KeysAnswer,
+        LimitsAnswer,
+        ProblemAnswer,
+    )
     _, made = models_json_schema(
         [*((model, "validation") for model in asked), *((model, "serialization") for model in answered)],
         ref_template="#/components/schemas/{model}",

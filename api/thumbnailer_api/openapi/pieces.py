@@ -15,6 +15,17 @@ REQUEST_ID = {
 }
 
 
+TEXT = {"type": "string"}
+TOLD_WITH = {
+    429: {
+        "Retry-After": {"description": "Ask again so many seconds later.", "schema": {"type": "integer"}},
+        "RateLimit-Policy": {"description": "Your limits (draft-ietf-httpapi-ratelimit-headers).", "schema": TEXT},
+        "RateLimit": {"description": "What is left of them, and in how many seconds there is more.", "schema": TEXT},
+    }
+}
+"""Headers of problems, by status."""
+
+
 def operation(
     summary: str,
     description: str,
@@ -50,7 +61,7 @@ def refusals(names: tuple[str, ...]) -> Json:
         found.setdefault(every_problem()[name].status, []).append(name)
     content = {"application/problem+json": {"schema": ref("Problem")}}
     return {
-        str(status): described(" or ".join(f"`/problems/{name}`" for name in kinds), content, {})
+        str(status): described(" or ".join(f"`/problems/{name}`" for name in kinds), content, TOLD_WITH.get(status, {}))
         for status, kinds in sorted(found.items())
     }
 

@@ -10,6 +10,7 @@ from flask import Response, g, request
 from thumbnailer_api import metrics
 from thumbnailer_api.intake.arriving import Arrival
 from thumbnailer_api.intake.queries import list_asked
+from thumbnailer_api.limiting import Limiter
 from thumbnailer_api.routes.shaping import json_answer
 from thumbnailer_api.submitting import Submission, submit
 from thumbnailer_api.wire.jobs import EventAnswer, EventsAnswer, JobAnswer, JobsAnswer
@@ -28,10 +29,11 @@ def post(wiring: Wiring) -> Response:
         environ = request.environ
         return Arrival(environ["wsgi.input"], request.headers, environ["QUERY_STRING"], wiring.offer)
 
-    job = submit(Submission(wiring.stores, wiring.transfers, wiring.sender, g.owner, act(), arrive))
+    limiter = Limiter(wiring.stores.limits, wiring.settings, g.owner)
+    job = submit(Submission(wiring.stores, wiring.transfers, wiring.sender, limiter, g.owner, act(), arrive))
     g.job = job.id
     metrics.jobs.labels(job.priority).inc()
-    return json_answer(JobAnswer.of(job), 202, {"Location": f"/jobs/{job.id}"})
+    return json_answer(JobAnswer.of(job), 202, {"Location": f"/jobs/{job.id}", **limiter.headers()})
 
 
 def get(wiring: Wiring, job: str) -> Response:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Key:
     """A key of an owner, with what it may do (`scopes`); `key` itself is known where it was just made, and never again.
 
-    `state` is active, revoked or ended.
+    `state` is live, revoked or ended.
     """
 
     id: str

@@ -98,6 +98,24 @@ def _postgresql_seconds(element: seconds_since, compiler: SQLCompiler, **kw: Any
     return f"extract(epoch from clock_timestamp() - {compiler.process(element.clauses, **kw)})::float"
 
 
+class epoch(FunctionElement[float]):  # noqa: N801 - it reads as the SQL function that it is
+    """Seconds since 1970 by the database's clock: what is to be added up and compared as a number."""
+
+    type = Float()
+    name = "epoch"
+    inherit_cache = True
+
+
+@compiles(epoch, "sqlite")
+def _sqlite_epoch(element: epoch, compiler: SQLCompiler, **kw: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(epoch, "postgresql")
+def _postgresql_epoch(element: epoch, compiler: SQLCompiler, **kw: Any) -> str:
+    return "extract(epoch from clock_timestamp())::float8"
+
+
 MESSAGE_LENGTH = 500
 KEY_LENGTH = 200
 NAME_LENGTH = 100
@@ -298,7 +316,7 @@ rates = Table(
     "rates",
     metadata,
     Column("owner", String(OWNER_LENGTH), primary_key=True),
-    Column("free_at", Moment, nullable=False, comment="when the owner's requests so far are paid off (GCRA)"),
+    Column("free_at", Float, nullable=False, comment="seconds since 1970: when the owner's requests are paid off"),
 )
 
 idempotency = Table(

@@ -25,7 +25,7 @@ N = {
 
 POST_PROBLEMS = (
     *("malformed-request", "body-cut", "invalid-request", "no-image", "wrong-content-type", "too-large", "too-slow"),
-    "busy",
+    *("busy", "too-many"),
 )
 
 

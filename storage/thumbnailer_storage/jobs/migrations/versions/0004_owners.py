@@ -112,7 +112,7 @@ def new_tables() -> None:
     op.create_table(
         "rates",
         sa.Column("owner", sa.String(length=200), nullable=False),
-        sa.Column("free_at", Moment(), nullable=False),
+        sa.Column("free_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("owner"),
     )
     op.create_table(
