@@ -177,7 +177,7 @@ def assert_whole(service: Service, accepted: list[UUID]) -> None:
     for job in jobs.values():
         assert (job.status, job.code) == (Status.COMPLETE, 200), job
         ends = [
-            event for event in service.stores.jobs.events(job.id) if event.kind in ("completed", "failed", "poisoned")
+            event for event in service.stores.events.of_job(job.id) if event.kind in ("completed", "failed", "poisoned")
         ]
         assert [(event.kind, event.count) for event in ends] == [("completed", 1)]
         for output in job.outputs:

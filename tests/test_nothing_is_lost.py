@@ -198,7 +198,7 @@ def test_6_a_worker_that_dies_costs_a_death_by_rescue(service: Service, slow: di
     assert housekeeper.metric('thumbnailer_housekeeping_total{duty="rescue"}') == 1
     service.worker()
     assert_whole(service, [job])
-    assert [event.kind for event in service.stores.jobs.events(job)] == [
+    assert [event.kind for event in service.stores.events.of_job(job)] == [
         "accepted", "claimed", "rescued", "claimed", "completed",
     ]  # fmt: skip
 

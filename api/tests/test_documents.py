@@ -151,7 +151,7 @@ def test_the_curl_examples_work_as_they_stand(service, document, small, tmp_path
     lines.sort(key=lambda line: "-X DELETE" in line)  # what is deleted has no outputs any more
     lines += re.findall(r"^curl .*$", (DOCS / "api.md").read_text(), re.MULTILINE)
     assert len(lines) > 8
-    for line in lines:
+    for line in sorted(lines, key=lambda line: "DELETE" in line):
         command = line.replace("http://127.0.0.1:8080", service.url).replace(
             "curl ", "curl --silent --fail-with-body ", 1
         )

@@ -15,18 +15,21 @@ from flask import Flask, Response, g, request
 from thumbnailer_api import metrics, problems
 from thumbnailer_api.errors import MissingScope
 from thumbnailer_api.intake.queries import nothing_asked
-from thumbnailer_api.routes import documents, jobs, keys, limits, outputs, queue
+from thumbnailer_api.routes import accounts, documents, jobs, keys, limits, outputs, queue
 from thumbnailer_api.wiring import Wiring
 from thumbnailer_storage.jobs.keys import Scope
 
 ROUTES: list[tuple[str, str, Callable[..., Any], Scope]] = [
     ("POST", "/jobs", jobs.post, Scope.SUBMIT),
     ("GET", "/jobs", jobs.newest, Scope.READ),
+    ("DELETE", "/jobs", jobs.delete_all, Scope.CANCEL),
     ("GET", "/jobs/<job>", jobs.get, Scope.READ),
     ("DELETE", "/jobs/<job>", jobs.delete, Scope.CANCEL),
     ("GET", "/jobs/<job>/events", jobs.events, Scope.READ),
     ("GET", "/jobs/<job>/outputs/<n>", outputs.get, Scope.READ),
     ("GET", "/queue", queue.get, Scope.READ),
+    ("GET", "/usage", accounts.usage, Scope.READ),
+    ("GET", "/events", accounts.events, Scope.ADMIN),
     ("GET", "/limits", limits.get, Scope.READ),
     ("POST", "/keys", keys.post, Scope.ADMIN),
     ("GET", "/keys", keys.newest, Scope.ADMIN),
@@ -42,7 +45,7 @@ OPEN_ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
 ]
 """What everybody may read."""
 
-WITH_OPTIONS = (jobs.post, jobs.newest, keys.newest)
+WITH_OPTIONS = (jobs.post, jobs.newest, jobs.delete_all, accounts.usage, accounts.events, keys.newest)
 """What reads the query of a request; everything else refuses one."""
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}

@@ -28,6 +28,13 @@ S = TypeVar("S", bound=Settings)
 
 DAY = 86400
 INSTANCE_TYPE = re.compile(r"[a-z0-9-]{1,40}\.[a-z0-9-]{1,40}")
+MOST_KEPT = 36500 * DAY
+KEEP_SECONDS = Field(
+    7 * DAY,
+    ge=1,
+    le=MOST_KEPT,
+    description="How long a job's data is kept after its finish, in seconds, where it does not say `expires_in`.",
+)
 BODY_SECONDS = Field(300.0, gt=0, le=DAY, description="Longest time that a request's body may take, in seconds.")
 
 
@@ -87,6 +94,19 @@ class ApiSettings(LimitSettings):
         0.0, ge=0, le=DAY, description="Pause on SIGTERM between turning not ready and accepting no more, in seconds."
     )
     grace_seconds: float = GRACE_SECONDS
+    keep_seconds: int = KEEP_SECONDS
+    keep_seconds_max: int = Field(
+        30 * DAY, ge=1, le=MOST_KEPT, description="The longest time that a job may ask to be kept for, in seconds."
+    )
+
+    @model_validator(mode="after")
+    def what_is_kept_by_default_may_be_asked_for(self) -> Self:
+        if self.keep_seconds > self.keep_seconds_max:
+            raise ValueError(
+                f"THUMBNAILER_KEEP_SECONDS is {self.keep_seconds} and THUMBNAILER_KEEP_SECONDS_MAX is "
+                f"{self.keep_seconds_max}: the first may not be larger"
+            )
+        return self
 
     @model_validator(mode="after")
     def strangers_need_a_key(self) -> Self:
@@ -131,6 +151,16 @@ class HousekeeperSettings(Settings):
     )
     sweep_seconds: float = Field(
         3600.0, gt=0, le=DAY, description="Pause between two sweeps of objects that nobody needs."
+    )
+    expire_seconds: float = Field(
+        5.0, gt=0, le=DAY, description="Pause between two looks for jobs whose data, upload or record is to be removed."
+    )
+    keep_seconds: int = KEEP_SECONDS
+    keep_records_seconds: int = Field(
+        30 * DAY,
+        ge=0,
+        le=MOST_KEPT,
+        description="How long the record of a job is kept after its data was removed, in seconds.",
     )
     spot_prices: Listed = Field(
         (),

@@ -98,6 +98,7 @@ def describe(submission: Submission) -> None:
         job_class=arrival.asked.job_class,
         metadata=arrival.asked.metadata,
         request=submission.act.request,
+        expires_in=arrival.expires_in,
     )
 
 

@@ -57,5 +57,7 @@ class Wiring:
                 settings.presets,
                 settings.max_outputs,
                 settings.max_output_pixels,
+                settings.keep_seconds,
+                settings.keep_seconds_max,
             ),
         )

@@ -9,9 +9,11 @@ from pathlib import Path
 from thumbnailer_storage.config import PREFIX, StorageSettings, masked
 from thumbnailer_storage.errors import ForeignStore, ObjectExists, ObjectMissing, ObjectsUnavailable, SettingError
 from thumbnailer_storage.jobs.database import Database
+from thumbnailer_storage.jobs.events import EventLog
 from thumbnailer_storage.jobs.keys import KeyStore
 from thumbnailer_storage.jobs.ledger import Ledger
 from thumbnailer_storage.jobs.limits import Limits
+from thumbnailer_storage.jobs.removal import Removal
 from thumbnailer_storage.jobs.store import JobStore
 from thumbnailer_storage.jobs.upkeep import Upkeep
 from thumbnailer_storage.objects import Objects
@@ -39,6 +41,8 @@ class Stores:
     keys: KeyStore
     ledger: Ledger
     limits: Limits
+    events: EventLog
+    removal: Removal
     objects: Objects
     queue: Queue
 
@@ -89,6 +93,8 @@ def open_stores(settings: StorageSettings) -> Stores:
         keys=KeyStore(database),
         ledger=Ledger(database),
         limits=Limits(database),
+        events=EventLog(database),
+        removal=Removal(database),
         objects=objects,
         queue=queue,
     )

@@ -139,7 +139,7 @@ def test_a_message_that_cannot_be_deleted_costs_nothing_and_is_dropped_when_it_i
     queue.release(hold.message, delay=0)
     assert worker.taker.take(1) == []
     assert queue.depth("standard").empty
-    assert [event.kind for event in stores.jobs.events(job.id)] == ["accepted", "claimed", "failed"]
+    assert [event.kind for event in stores.events.of_job(job.id)] == ["accepted", "claimed", "failed"]
 
 
 def test_a_job_that_this_worker_holds_already_is_not_taken_twice(stores: Stores, worker: Worker) -> None:

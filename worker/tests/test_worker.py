@@ -17,13 +17,16 @@ from thumbnailer_storage.config import StorageSettings
 from thumbnailer_storage.errors import ForeignStore, OutcomeUnknown
 from thumbnailer_storage.health import Health
 from thumbnailer_storage.jobs import database, schema
-from thumbnailer_storage.jobs.model import Job, Source, Status
+from thumbnailer_storage.jobs.model import Act, Job, Output, Source, Status
 from thumbnailer_storage.opening import MARKER, Stores, open_stores
 from thumbnailer_worker import shutdown
 from thumbnailer_worker.config import WorkerSettings
 from thumbnailer_worker.errors import ScratchGone
 from thumbnailer_worker.handling import Handler
+from thumbnailer_worker.holds import Hold
+from thumbnailer_worker.imaging.made import Made
 from thumbnailer_worker.main import IDLE_SECONDS, Worker
+from thumbnailer_worker.sandbox import Child
 
 LIMIT = 30.0
 
@@ -45,10 +48,10 @@ def worker(stores: Stores, tmp_path: Path) -> Iterator[Worker]:
     shutdown.stop(worker, 10)
 
 
-def submitted(stores: Stores) -> Job:
+def submitted(stores: Stores, outputs: tuple[Output, ...] = ()) -> Job:
     file = io.BytesIO()
     Image.effect_noise((600, 400), 50).save(file, "PNG")
-    job = Job.new(owner="ada", source=Source(len(file.getvalue()), "0" * 64))
+    job = Job.new(owner="ada", source=Source(len(file.getvalue()), "0" * 64), outputs=outputs)
     stores.objects.put(job.upload_key, [file.getvalue()])
     stores.jobs.add(job)
     return job
@@ -271,3 +274,30 @@ def body(health: Health, path: str) -> bytes:
     with urllib.request.urlopen(f"http://127.0.0.1:{health.port}{path}", timeout=5) as answer:
         found: bytes = answer.read()
         return found
+
+
+def test_a_running_job_that_is_cancelled_stops_within_two_seconds_and_its_child_with_it(
+    stores: Stores, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = threading.Event()
+    make = Handler.make
+
+    def slow(self: Handler, hold: Hold, child: Child, source: Path, folder: Path) -> Made:
+        started.set()
+        return make(self, hold, child, source, folder)
+
+    monkeypatch.setattr(Handler, "make", slow)
+    job = submitted(stores, outputs=tuple(Output("avif", 1500, 1500) for _ in range(16)))
+    sent(stores, job)
+    worker.prepare()
+    worker.loop.start()
+    assert started.wait(LIMIT)
+    time.sleep(0.5)
+    began = time.monotonic()
+    assert stores.jobs.delete(job.id, "ada", Act())[0].status is Status.CANCELLED
+    while worker.holds.all():
+        assert time.monotonic() < began + 2, "its slot is free within two seconds"
+        time.sleep(0.01)
+    print(f"its slot was free {time.monotonic() - began:.2f} s after the cancel")
+    assert stores.jobs.get(job.id).status is Status.CANCELLED
+    assert not list(stores.objects.list("results/"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Generator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -167,6 +167,7 @@ class Handler:
                 if refused.status is change.to and refused.attempt == change.attempt:
                     break  # an earlier try of ours was committed and its reply was lost
                 hold.lost = True
+                self._drop(hold, refused.status)
             except StoreUnavailable as error:
                 self._trouble.begin(error)
                 if self._give_up.wait(growing(tries)):
@@ -194,6 +195,12 @@ class Handler:
                 queue.delete(hold.message)
         except QueueUnavailable as error:
             self._trouble.begin(error)
+
+    def _drop(self, hold: Hold, won: Status) -> None:
+        """Remove the message of a job that was cancelled: nobody has to see it again."""
+        if won.final:
+            with suppress(StoreUnavailable):
+                self._stores.queue.delete(hold.message)
 
     def _count(self, hold: Hold, change: Change) -> None:
         job = hold.job

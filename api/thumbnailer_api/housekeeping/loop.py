@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from thumbnailer_api.config import HousekeeperSettings
+from thumbnailer_api.housekeeping.expire import Expire, Fold, Forget, Tidy
 from thumbnailer_api.housekeeping.feed import FEED_SECONDS, Feed
 from thumbnailer_api.housekeeping.observe import Looks, Observe
 from thumbnailer_api.housekeeping.prices import AGAIN_SECONDS, PRICES_SECONDS, Prices
@@ -24,6 +25,8 @@ from thumbnailer_storage.opening import Stores
 
 STALLED_SECONDS = 300.0
 """A loop that has not come round for so long is stuck, and the housekeeper is to be started anew."""
+
+RECOUNT_SECONDS = 3600.0
 
 FRESH_ROUNDS = 3
 FRESH_SECONDS = 15.0
@@ -60,6 +63,17 @@ def prompt_duties(stores: Stores, settings: HousekeeperSettings, scaling: Scalin
     ]
 
 
+def removing_duties(stores: Stores, settings: HousekeeperSettings) -> list[Duty]:
+    """What keeps the stores small. An object store that is down holds up no other duty."""
+    return [
+        Duty("expire", settings.expire_seconds, Expire(stores, settings.keep_seconds)),
+        Duty("fold", settings.housekeeping_seconds, Fold(stores)),
+        Duty("forget", settings.expire_seconds, Forget(stores, settings.keep_records_seconds)),
+        Duty("recount", RECOUNT_SECONDS, stores.ledger.recount),
+        Duty("tidy", settings.expire_seconds, Tidy(stores)),
+    ]
+
+
 def slow_duties(stores: Stores, settings: HousekeeperSettings, scaling: Scaling) -> list[Duty]:
     """What may take its time: a sweep of a large bucket minutes, an EC2 that does not answer seconds."""
     found = [Duty("sweep", settings.sweep_seconds, Sweep(stores, settings.body_seconds))]
@@ -88,24 +102,32 @@ class Loop:
 
 
 class Housekeeper:
-    """Does its duties until it is told to stop, the slow ones in a thread of their own. Raises SettingError."""
+    """Does its duties until it is told to stop; what may be held up has threads of its own. Raises SettingError."""
 
     def __init__(self, stores: Stores, settings: HousekeeperSettings) -> None:
         self.scaling = Scaling(max(FRESH_SECONDS, FRESH_ROUNDS * settings.housekeeping_seconds))
         self._prompt = Loop(prompt_duties(stores, settings, self.scaling))
-        self._slow = Loop(slow_duties(stores, settings, self.scaling))
-        self._beside: Thread | None = None
+        self._others = {
+            "removing": Loop(removing_duties(stores, settings)),
+            "slow": Loop(slow_duties(stores, settings, self.scaling)),
+        }
+        self._beside: list[Thread] = []
 
     def run(self, stop: Event) -> None:
-        self._beside = Thread(target=self._slow.run, args=(stop,), name="housekeeper-slow", daemon=True)
-        self._beside.start()
+        self._beside = [
+            Thread(target=loop.run, args=(stop,), name=f"housekeeper-{name}", daemon=True)
+            for name, loop in self._others.items()
+        ]
+        for thread in self._beside:
+            thread.start()
         self._prompt.run(stop)
-        self._beside.join()
+        for thread in self._beside:
+            thread.join()
 
     @property
     def healthy(self) -> bool:
-        """Whether rounds come round and the other thread lives; how long a sweep takes is nobody's fault."""
-        alive = self._beside is None or self._beside.ident is None or self._beside.is_alive()
+        """Whether rounds come round and the other threads live; how long a sweep takes is nobody's fault."""
+        alive = all(thread.ident is None or thread.is_alive() for thread in self._beside)
         return alive and time.monotonic() - self._prompt.round < STALLED_SECONDS
 
 

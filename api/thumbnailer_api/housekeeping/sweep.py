@@ -92,8 +92,8 @@ def is_useless(found: Found, standing: Standing | None) -> bool:
     """Whether no job needs the object now or later; never the current attempt of an unfinished job."""
     if standing is None or standing.status in (Status.CANCELLED, Status.EXPIRED):
         return True
-    if found.attempt is None:
-        return False
     if standing.status is Status.COMPLETE:
         return found.attempt != standing.attempt
+    if found.attempt is None:
+        return False
     return standing.status is Status.FAILED or found.attempt < standing.attempt

@@ -52,6 +52,7 @@ class Arrival:
     """
 
     def __init__(self, body: Body, headers: Headers, query: str, offer: Offer) -> None:
+        self._offer = offer
         self._most = most = offer.max_upload_bytes
         self._hash = hashlib.sha256()
         self.bytes = 0
@@ -88,6 +89,11 @@ class Arrival:
     @property
     def filename(self) -> str | None:
         return self._sent.filename
+
+    @property
+    def expires_in(self) -> int:
+        """Seconds from the job's finish."""
+        return self.asked.expires_in or self._offer.keep_seconds
 
 
 def is_form(kind: str) -> bool:

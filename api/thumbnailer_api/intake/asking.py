@@ -174,6 +174,14 @@ def few_enough(outputs: list[OutputAsked], info: ValidationInfo) -> list[OutputA
     return outputs
 
 
+def a_while(seconds: int, info: ValidationInfo) -> int:
+    """Within the service's limit."""
+    most = offer_of(info).keep_seconds_max
+    if not 1 <= seconds <= most:
+        raise ValueError(f"{shown(str(seconds))} is not between 1 and {most} seconds")
+    return seconds
+
+
 class JobAsked(Asked):
     """What is to be made of an image, and how urgently. All of it may be left out."""
 
@@ -200,6 +208,11 @@ class JobAsked(Asked):
     metadata: Annotated[dict[str, str], AfterValidator(small_metadata)] = Field(
         default_factory=dict,
         description=f"Names and values of your own, up to {MAX_METADATA_BYTES} bytes; they come back with the job.",
+    )
+
+    expires_in: Annotated[int, AfterValidator(a_while)] | None = Field(
+        default=None,
+        description="For how many seconds after its finish the job's data is kept. Left out: the service's own time.",
     )
 
     @model_validator(mode="before")
@@ -233,6 +246,16 @@ def a_time(given: datetime) -> datetime:
         return given.astimezone(UTC)
     except OverflowError:
         raise ValueError("it lies outside the years 1 to 9999 in UTC") from None
+
+
+class CancelAsked(Asked):
+    """Which of the caller's jobs are cancelled."""
+
+    status: Literal["pending", "processing"] = Field(description="Those in this state.")
+    priority: Priority | None = Field(default=None, description="Only jobs of this priority.")
+    since: Annotated[AwareDatetime, AfterValidator(a_time)] | None = Field(
+        default=None, description="Only jobs accepted at this time or later (RFC 3339)."
+    )
 
 
 class ListAsked(Asked):

@@ -25,13 +25,17 @@ class Preset:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The classes and presets that a job may name, and its limits: bytes of the image, outputs, pixels of them all."""
+    """The classes and presets that a job may name, and its limits: bytes of the image, outputs, pixels of them all,
+    seconds that it is kept for, by default and at most.
+    """
 
     max_upload_bytes: int = 50 << 20
     classes: tuple[str, ...] = ()
     presets: tuple[Preset, ...] = ()
     max_outputs: int = MAX_OUTPUTS
     max_output_pixels: int = MAX_OUTPUT_PIXELS
+    keep_seconds: int = 7 * 86400
+    keep_seconds_max: int = 30 * 86400
 
 
 def offer_of(info: ValidationInfo) -> Offer:

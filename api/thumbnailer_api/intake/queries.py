@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from pydantic import ValidationError
 
 from thumbnailer_api.errors import Invalid
-from thumbnailer_api.intake.asking import Asked, JobAsked, ListAsked
+from thumbnailer_api.intake.asking import Asked, JobAsked
 from thumbnailer_api.intake.mistakes import in_our_words
 from thumbnailer_api.intake.offer import Offer
 from thumbnailer_api.intake.spelling import spelled
@@ -27,9 +27,9 @@ def job_asked(query: str, offer: Offer) -> JobAsked:
     return judged(JobAsked, others | ({"output": outputs} if outputs else {}), offer)
 
 
-def list_asked(query: str) -> ListAsked:
-    """Read the query of a list; raises Invalid."""
-    return judged(ListAsked, once(pairs(query)))
+def options(kind: type[A], query: str) -> A:
+    """Read a query of options that come once each; raises Invalid."""
+    return judged(kind, once(pairs(query)))
 
 
 def nothing_asked(query: str) -> None:

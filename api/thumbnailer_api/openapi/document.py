@@ -12,9 +12,10 @@ from thumbnailer_api.intake.asking import JobAsked
 from thumbnailer_api.intake.keys import KeyAsked
 from thumbnailer_api.intake.offer import Offer
 from thumbnailer_api.openapi.examples import with_examples
-from thumbnailer_api.openapi.operations import jobs, keys, limits
+from thumbnailer_api.openapi.operations import accounts, jobs, keys, limits
 from thumbnailer_api.openapi.pieces import REQUEST_ID, Json, refusals
-from thumbnailer_api.wire.jobs import EventsAnswer, JobAnswer, JobsAnswer
+from thumbnailer_api.wire.accounts import EventPageAnswer, UsageAnswer
+from thumbnailer_api.wire.jobs import CancelledAnswer, EventsAnswer, JobAnswer, JobsAnswer
 from thumbnailer_api.wire.keys import KeyAnswer, KeysAnswer, NewKeyAnswer
 from thumbnailer_api.wire.limits import LimitsAnswer
 from thumbnailer_api.wire.problems import ProblemAnswer
@@ -50,10 +51,7 @@ TAGS = {
 
 
 def document(offer: Offer, scopes: Sequence[tuple[str, str, str]]) -> Json:
-    """The whole document.
-
-    `scopes` are method, path and scope of each route; none where callers need no key.
-    """
+    """The whole document; `scopes` are method, path and scope of each route; none where callers need no key."""
     described = without_keys(offer)
     return with_examples(tagged(with_keys(described, scopes) if scopes else described))
 
@@ -64,11 +62,13 @@ def without_keys(offer: Offer) -> Json:
         "info": {"title": "Thumbnailer", "version": version("thumbnailer-api"), "description": ABOUT},
         "servers": [{"url": "/"}],
         "paths": {
-            "/jobs": {"post": jobs.post_job(offer), "get": jobs.get_jobs()},
+            "/jobs": {"post": jobs.post_job(offer), "get": jobs.get_jobs(), "delete": jobs.delete_jobs()},
             "/jobs/{job}": {"get": jobs.get_job(), "delete": jobs.delete_job()},
             "/jobs/{job}/events": {"get": jobs.get_events()},
             "/jobs/{job}/outputs/{n}": {"get": jobs.get_output()},
             "/queue": {"get": jobs.get_queue()},
+            "/usage": {"get": accounts.get_usage()},
+            "/events": {"get": accounts.get_events()},
             "/limits": {"get": limits.get_limits()},
             "/keys": {"post": keys.post_key(), "get": keys.get_keys()},
             "/keys/{key}": {"get": keys.get_key(), "delete": keys.delete_key()},
@@ -119,15 +119,8 @@ def schemas(offer: Offer) -> Json:
     """The shapes by name: those that are asked as they are validated, those of answers as they are written."""
     asked = (JobAsked, KeyAsked)
     answered = (
-        JobAnswer,
-        JobsAnswer,
-        EventsAnswer,
-        QueueAnswer,
-        KeyAnswer,
-        NewKeyAnswer,
-        KeysAnswer,
-        LimitsAnswer,
-        ProblemAnswer,
+        *(JobAnswer, JobsAnswer, CancelledAnswer, EventsAnswer, QueueAnswer, KeyAnswer, NewKeyAnswer, KeysAnswer),
+        *(UsageAnswer, LimitsAnswer, EventPageAnswer, ProblemAnswer),
     )
     _, made = models_json_schema(
         [*((model, "validation") for model in asked), *((model, "serialization") for model in answered)],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from thumbnailer_api.problems import every_problem
 
 Json = dict[str, Any]
@@ -83,3 +85,15 @@ def header(name: str, description: str, example: str | None) -> Json:
 
 def ref(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def options_of(asked: type[BaseModel]) -> list[Json]:
+    """The query's options, as the model that judges them describes them."""
+    schema = asked.model_json_schema(ref_template="#/components/schemas/{model}")
+    return [
+        {
+            **query(name, field.pop("description"), {key: value for key, value in field.items() if key != "title"}),
+            "required": name in schema.get("required", ()),
+        }
+        for name, field in schema["properties"].items()
+    ]

@@ -18,13 +18,15 @@ MADE = OUTPUT | {
 PENDING: Json = {
     "id": ID, "status": "pending", "priority": "express", "class": None, "start": f"{DAY}T07:07:42.123Z",
     "claimed": None, "finish": None, "location": f"/jobs/{ID}", "code": 202,
-    "message": "The job waits for a worker.", "attempts": 0, "expires": None, "metadata": {"album": "cats"},
+    "message": "The job waits for a worker.", "attempts": 0, "expires": None,
+    "expires_in": 604800, "request_id": "5f6b1e0c8d3a4f0e9b7c2a1d4e6f8091", "metadata": {"album": "cats"},
     "filename": "cat.jpg", "source": {"bytes": 430080, "format": None, "width": None, "height": None},
     "outputs": [OUTPUT],
 }  # fmt: skip
 COMPLETE = PENDING | {
     "status": "complete", "claimed": f"{DAY}T07:07:42.187Z", "finish": f"{DAY}T07:07:42.301Z",
     "location": f"/jobs/{ID}/outputs/0", "code": 200, "message": "The pictures are made.", "attempts": 1,
+    "expires": "2026-12-01T07:07:42.301Z",
     "source": {"bytes": 430080, "format": "jpeg", "width": 1280, "height": 960}, "outputs": [MADE],
 }  # fmt: skip
 CANCELLED = PENDING | {
@@ -32,7 +34,8 @@ CANCELLED = PENDING | {
 }  # fmt: skip
 ACCEPTED: Json = {
     "at": f"{DAY}T07:07:42.123Z", "last": f"{DAY}T07:07:42.123Z", "kind": "accepted", "attempt": 0,
-    "message": "The job was accepted.", "count": 1,
+    "message": "The job was accepted.", "count": 1, "by": "laptop", "address": "192.0.2.1",
+    "request_id": "5f6b1e0c8d3a4f0e9b7c2a1d4e6f8091",
 }  # fmt: skip
 QUEUE: Json = {"waiting": 12, "in_flight": 4, "delayed": 0, "oldest_seconds": 3.204}
 
@@ -42,6 +45,13 @@ STORIES: dict[str, Json] = {
     "deleteJob": CANCELLED,
     "listJobs": {"jobs": [COMPLETE], "next": None},
     "listEvents": {"events": [ACCEPTED]},
+    "listAllEvents": {"events": [ACCEPTED | {"job": ID, "owner": "ada"}], "next": None},
+    "getUsage": {
+        "owner": "ada",
+        "since": DAY,
+        "until": DAY,
+        "days": [{"day": DAY, "priority": "standard", "jobs": 96, "bytes": 41287680, "compute_seconds": 11.2}],
+    },
     "getQueue": {"jobs": {"pending": 3, "complete": 96}, "queues": {"standard": QUEUE}},
     "getDescription": {"openapi": "3.1.0", "info": {"title": "Thumbnailer"}},
 }

@@ -9,16 +9,19 @@ from flask import Response, g, request
 
 from thumbnailer_api import metrics
 from thumbnailer_api.intake.arriving import Arrival
-from thumbnailer_api.intake.queries import list_asked
+from thumbnailer_api.intake.asking import CancelAsked, ListAsked
+from thumbnailer_api.intake.queries import options
 from thumbnailer_api.limiting import Limiter
 from thumbnailer_api.routes.shaping import json_answer
 from thumbnailer_api.submitting import Submission, submit
-from thumbnailer_api.wire.jobs import EventAnswer, EventsAnswer, JobAnswer, JobsAnswer
+from thumbnailer_api.wire.jobs import CancelledAnswer, EventAnswer, EventsAnswer, JobAnswer, JobsAnswer
 from thumbnailer_api.wiring import Wiring
 from thumbnailer_storage.errors import JobNotFound
-from thumbnailer_storage.jobs.model import Act
+from thumbnailer_storage.jobs.model import Act, Status
 
 LONGEST_WAIT = 60
+MOST_CANCELLED = 100_000
+"""By one request; it would be cut off, and not know what it did."""
 WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 
@@ -55,9 +58,18 @@ def delete(wiring: Wiring, job: str) -> Response:
     return json_answer(JobAnswer.of(found))
 
 
+def delete_all(wiring: Wiring) -> Response:
+    """Cancel the caller's jobs of a status."""
+    asked = options(CancelAsked, request.environ["QUERY_STRING"])
+    done = wiring.stores.jobs.cancel_all(
+        g.owner, Status(asked.status), act(), priority=asked.priority, since=asked.since, most=MOST_CANCELLED
+    )
+    return json_answer(CancelledAnswer(cancelled=done))
+
+
 def newest(wiring: Wiring) -> Response:
     """The caller's jobs, newest first."""
-    asked = list_asked(request.environ["QUERY_STRING"])
+    asked = options(ListAsked, request.environ["QUERY_STRING"])
     page = wiring.stores.jobs.newest(g.owner, **dict(asked))
     return json_answer(JobsAnswer(jobs=[JobAnswer.of(job) for job in page.jobs], next=page.next))
 
@@ -65,7 +77,7 @@ def newest(wiring: Wiring) -> Response:
 def events(wiring: Wiring, job: str) -> Response:
     """What happened to a job."""
     found = wiring.stores.jobs.get(job_id(job), g.owner)
-    happened = wiring.stores.jobs.events(found.id)
+    happened = wiring.stores.events.of_job(found.id)
     return json_answer(EventsAnswer(events=[EventAnswer.of(event) for event in happened]))
 
 

@@ -80,7 +80,9 @@ class JobAnswer(Answer):
     code: int = Field(description="202 while it runs, 200 complete, 4xx or 5xx failed, 410 cancelled or expired.")
     message: str = Field(description="What happened, and what to do about it.")
     attempts: int = Field(description="How often a worker has taken it.")
-    expires: Moment | None = Field(description="When its data will be removed; null: not by itself.")
+    expires: Moment | None = Field(description="When its data will be removed, or was; null: not finished yet.")
+    expires_in: int | None = Field(description="For how many seconds after its finish its data is kept.")
+    request_id: str | None = Field(description="The id of the request that it came with.")
     metadata: dict[str, str]
     filename: str | None
     source: SourceAnswer
@@ -103,6 +105,8 @@ class JobAnswer(Answer):
             message=job.message,
             attempts=job.attempt,
             expires=job.expires,
+            expires_in=job.expires_in,
+            request_id=job.request,
             metadata=dict(job.metadata),
             filename=job.source.filename,
             source=SourceAnswer.of(job.source),
@@ -119,15 +123,36 @@ class JobsAnswer(Answer):
     next: str | None = Field(description="`cursor` of the next page; null after the last.")
 
 
+class CancelledAnswer(Answer):
+    """How many jobs were cancelled."""
+
+    cancelled: int
+
+
 class EventAnswer(Answer):
     """Something that happened to a job, `count` times from `at` to `last`."""
 
     at: Moment
     last: Moment
-    kind: str = Field(examples=["accepted", "claimed", "completed", "failed", "released", "rescued"])
+    kind: str = Field(
+        examples=[
+            "accepted",
+            "claimed",
+            "completed",
+            "failed",
+            "released",
+            "rescued",
+            "cancelled",
+            "deleted",
+            "expired",
+        ]
+    )
     attempt: int
     message: str
     count: int
+    by: str | None = Field(description="The name of the key, the worker or the duty that did it.")
+    address: str | None = Field(description="Where the request came from.")
+    request_id: str | None = Field(description="The id of the request that did it, or that the job came with.")
 
     @classmethod
     def of(cls, event: Event) -> Self:
@@ -138,6 +163,9 @@ class EventAnswer(Answer):
             attempt=event.attempt,
             message=event.message,
             count=event.count,
+            by=event.by,
+            address=event.address,
+            request_id=event.request,
         )
 
 

@@ -34,7 +34,7 @@ def claimed(stores: Stores, job: Job, lease: float = LEASE) -> Job:
 
 
 def kinds(stores: Stores, job: Job) -> list[str]:
-    return [event.kind for event in stores.jobs.events(job.id)]
+    return [event.kind for event in stores.events.of_job(job.id)]
 
 
 def finish(stores: Stores, job: Job) -> Job:
@@ -75,7 +75,7 @@ def test_a_claim_raises_the_attempt_and_says_who_and_when(stores: Stores, new_jo
     assert job.start is not None
     assert job.claimed is not None
     assert job.claimed >= job.start
-    assert stores.jobs.events(job.id)[-1].message == "claimed by w1"
+    assert stores.events.of_job(job.id)[-1].message == "claimed by w1"
 
 
 def test_of_two_claims_at_once_one_wins_and_the_other_is_told(stores: Stores, new_job: NewJob) -> None:
@@ -163,7 +163,7 @@ def test_repeated_releases_update_one_event(stores: Stores, new_job: NewJob) -> 
     for _ in range(3):
         held = stores.jobs.claim(job.id, worker="w", lease=LEASE)
         stores.jobs.apply(held, held.release("the object store is down", delay=0))
-    events = {event.kind: event for event in stores.jobs.events(job.id)}
+    events = {event.kind: event for event in stores.events.of_job(job.id)}
     assert {kind: event.count for kind, event in events.items()} == {"accepted": 1, "claimed": 3, "released": 3}
     assert events["released"].attempt == 3
 

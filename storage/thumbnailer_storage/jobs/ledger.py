@@ -131,8 +131,8 @@ class Ledger:
         counted = select(jobs.c.owner, jobs.c.status.label("what"), func.count().label("n")).group_by(
             jobs.c.owner, jobs.c.status
         )
-        noted = select(BOTH.c.owner, BOTH.c.what, -BOTH.c.n).where(BOTH.c.what.in_(STATUSES))
-        both = union_all(counted, noted).subquery("compared")
+        known = select(BOTH.c.owner, BOTH.c.what, -BOTH.c.n).where(BOTH.c.what.in_(STATUSES))
+        both = union_all(counted, known).subquery("compared")
         empty = literal("")
         wrong = (
             select(both.c.owner, both.c.what, empty, empty, func.sum(both.c.n))
@@ -141,4 +141,5 @@ class Ledger:
         )
         with self._database.write() as connection:
             columns = ["owner", "what", "day", "priority", "n"]
-            return connection.execute(insert(ledger).from_select(columns, wrong)).rowcount
+            noted = insert(ledger).from_select(columns, wrong).returning(ledger.c.id)
+            return len(connection.execute(noted).all())

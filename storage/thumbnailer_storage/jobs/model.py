@@ -200,6 +200,18 @@ class Change:
     results: tuple[Result, ...] = ()
 
 
+def cancelling(status: Status, attempt: int = 0) -> Change:
+    """The end of a job in that status because its owner wants no more of it."""
+    message = "The job was cancelled: nothing is made of the image."
+    return Change("cancelled", (status,), Status.CANCELLED, attempt, 410, message)
+
+
+def expiring(status: Status) -> Change:
+    """The end of a finished job's data, which has been kept long enough."""
+    message = "The job's data was kept as long as was asked for, and is removed."
+    return Change("expired", (status,), Status.EXPIRED, 0, 410, message)
+
+
 def upload_key(job: UUID) -> str:
     """Where the image lies as it came; it is put there before there is a job."""
     return f"uploads/{job}"
@@ -308,13 +320,11 @@ class Job:
         None where there is nothing left to do.
         """
         if not self.status.final:
-            return self._end("cancelled", Status.CANCELLED, "The job was cancelled: nothing is made of the image.")
+            return cancelling(self.status, self.attempt)
         if self.status in (Status.COMPLETE, Status.FAILED):
-            return self._end("deleted", Status.EXPIRED, "The job's data was removed when its owner asked for it.")
+            message = "The job's data was removed when its owner asked for it."
+            return Change("deleted", (self.status,), Status.EXPIRED, self.attempt, 410, message)
         return None
-
-    def _end(self, event: str, to: Status, message: str) -> Change:
-        return Change(event, (self.status,), to, self.attempt, 410, message)
 
     def release(self, reason: str, *, delay: float) -> Change:
         """Give it back without cost: our own trouble, or a worker that stops."""
@@ -360,6 +370,7 @@ class Event:
     message: str
     count: int
     job: UUID | None = None
+    owner: str | None = None
     by: str | None = None
     address: str | None = None
     request: str | None = None

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, bindparam, select
 
-from thumbnailer_storage.jobs.model import Change, Event, Fit, Job, Output, Priority, Result, Source, Status, Webhook
+from thumbnailer_storage.jobs.model import Change, Fit, Job, Output, Priority, Result, Source, Status, Webhook
 from thumbnailer_storage.jobs.tables import MESSAGE_LENGTH, jobs, outputs, seconds_since, webhooks
 
 ENDS = (Status.COMPLETE, Status.FAILED, Status.CANCELLED)
@@ -168,19 +168,4 @@ def to_output(row: Row[Any]) -> Output:
         focus=None if row.focus_x is None else (row.focus_x, row.focus_y),
         preset=row.preset,
         result=result,
-    )
-
-
-def to_event(row: Row[Any]) -> Event:
-    return Event(
-        at=row.at,
-        last=row.last,
-        kind=row.kind,
-        attempt=row.attempt,
-        message=row.message,
-        count=row._mapping["count"],
-        job=row.job,
-        by=row.by,
-        address=row.address,
-        request=row.request,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from sqlalchemy import Insert, Update, bindparam, case, insert, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -65,13 +66,11 @@ RECORD_RESULT = (
 
 
 @cache
-def transition(columns: frozenset[str], starts_from: tuple[Status, ...], *, death: bool) -> Update:
-    """One transition: sets the columns from parameters of the same names with `new_` before.
+def setting(columns: frozenset[str]) -> dict[str, Any]:
+    """The values of some columns, from parameters of the same names with `new_` before, and an end of the claim.
 
     `finish` and `missing_since` are the clock's, `not_before` and `tidy_after` are the clock and so many seconds;
-    `expires` is the finish and what the job was given, else the clock. The job has to be in
-    one of the states that it starts from and at the `fence`; a death also wants its lease to have ended, which may
-    have been extended since it was found lapsed.
+    `expires` is the finish and what the job was given, or now.
     """
     by_clock = {
         "finish": clock(),
@@ -81,6 +80,15 @@ def transition(columns: frozenset[str], starts_from: tuple[Status, ...], *, deat
         "tidy_after": clock(bindparam("new_tidy_after")),
     }
     values = {name: by_clock.get(name, bindparam(f"new_{name}")) for name in columns}
+    return {"lease": None, "worker": None, **values}
+
+
+@cache
+def transition(columns: frozenset[str], starts_from: tuple[Status, ...], *, death: bool) -> Update:
+    """One transition of one job, which has to be in one of the states that it starts from and at the `fence`.
+
+    A death also wants its lease to have ended, which may have been extended since it was found lapsed.
+    """
     statement = update(jobs).where(
         jobs.c.id == bindparam("job"),
         jobs.c.status.in_([status.value for status in starts_from]),
@@ -88,7 +96,7 @@ def transition(columns: frozenset[str], starts_from: tuple[Status, ...], *, deat
     )
     if death:
         statement = statement.where(jobs.c.lease < clock()).values(deaths=jobs.c.deaths + 1)
-    return statement.values(lease=None, worker=None, **values).returning(*JOB_COLUMNS)
+    return statement.values(setting(columns)).returning(*JOB_COLUMNS)
 
 
 @cache

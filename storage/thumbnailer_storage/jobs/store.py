@@ -12,9 +12,11 @@ from sqlalchemy import ColumnElement, Connection, Row, Update, select, tuple_, u
 
 from thumbnailer_storage.errors import JobNotFound, TransitionRefused
 from thumbnailer_storage.jobs import ledger, statements
+from thumbnailer_storage.jobs.batches import BATCH, move
 from thumbnailer_storage.jobs.cursors import cursor_after, older_than
 from thumbnailer_storage.jobs.database import Database
-from thumbnailer_storage.jobs.model import TOLD, Act, Change, Event, Job, Priority, Status
+from thumbnailer_storage.jobs.events import event_values
+from thumbnailer_storage.jobs.model import TOLD, Act, Change, Job, Priority, Status, cancelling
 from thumbnailer_storage.jobs.outbox import announce
 from thumbnailer_storage.jobs.rows import (
     JOB_COLUMNS,
@@ -22,12 +24,11 @@ from thumbnailer_storage.jobs.rows import (
     job_values,
     output_values,
     result_values,
-    to_event,
     to_job,
     to_jobs,
     webhook_values,
 )
-from thumbnailer_storage.jobs.tables import KEY_LENGTH, MESSAGE_LENGTH, clock, jobs, seconds_since
+from thumbnailer_storage.jobs.tables import clock, jobs, seconds_since
 
 NOBODY = Act()
 
@@ -83,10 +84,7 @@ class JobStore:
         cursor: str | None = None,
     ) -> Page:
         """The owner's jobs, newest first; raises InvalidCursor."""
-        wanted: list[ColumnElement[bool]] = [jobs.c.owner == owner]
-        wanted += [] if status is None else [jobs.c.status == status.value]
-        wanted += [] if priority is None else [jobs.c.priority == priority.value]
-        wanted += [] if since is None else [jobs.c.start >= since]
+        wanted = narrowed(owner, status=status, priority=priority, since=since)
         wanted += [] if cursor is None else [older_than(cursor, jobs.c.start, jobs.c.id)]
         newest = select(*JOB_COLUMNS).where(*wanted).order_by(jobs.c.start.desc(), jobs.c.id.desc()).limit(limit + 1)
         with self._database.read() as connection:
@@ -94,12 +92,6 @@ class JobStore:
             found = to_jobs(connection, rows[:limit])
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(found, None if last is None else cursor_after(last.start, last.id))
-
-    def events(self, job: UUID) -> list[Event]:
-        """What happened to a job, in order."""
-        with self._database.read() as connection:
-            rows = connection.execute(statements.EVENTS, {"of_job": job})
-            return [to_event(row) for row in rows]
 
     def finished(self, ids: Collection[UUID]) -> set[UUID]:
         """Those of the jobs that are final; one query for all waiting callers."""
@@ -175,6 +167,30 @@ class JobStore:
             change = found.delete()
             return (found if change is None else self._apply(connection, found, change, act)), change
 
+    def cancel_all(
+        self,
+        owner: str,
+        status: Status,
+        act: Act,
+        *,
+        priority: Priority | None = None,
+        since: datetime | None = None,
+        most: int,
+    ) -> int:
+        """Cancel the owner's jobs in a status that is not final, one batch after the other; returns how many.
+
+        None is left where fewer than `most` were.
+        """
+        wanted = narrowed(owner, priority=priority, since=since)
+        done = 0
+        while done < most:
+            with self._database.write() as connection:
+                batch = move(connection, wanted, cancelling(status), act, most=min(BATCH, most - done))
+            done += batch
+            if batch == 0:
+                break
+        return done
+
     def _apply(self, connection: Connection, job: Job, change: Change, act: Act) -> Job:
         values = changed_values(change)
         statement = statements.transition(frozenset(values), change.starts_from, death=change.death)
@@ -216,15 +232,16 @@ def write_event(
     connection: Connection, job: Job, kind: str, act: Act, key: str = "", *, attempt: int, message: str
 ) -> None:
     """Tell what happened and who did it, in the transaction of what it tells of."""
-    values = {
-        "job": job.id,
-        "owner": job.owner,
-        "kind": kind,
-        "key": key[:KEY_LENGTH],
-        "attempt": attempt,
-        "message": message[:MESSAGE_LENGTH],
-        "by": act.by,
-        "address": act.address,
-        "request": act.request or job.request,
-    }
+    act = Act(act.by, act.address, act.request or job.request)
+    values = event_values(job=job.id, owner=job.owner, kind=kind, act=act, key=key, attempt=attempt, message=message)
     connection.execute(statements.event(connection.dialect.name), values)
+
+
+def narrowed(
+    owner: str, *, status: Status | None = None, priority: Priority | None = None, since: datetime | None = None
+) -> list[ColumnElement[bool]]:
+    """What holds for those jobs of the owner that are asked for."""
+    wanted: list[ColumnElement[bool]] = [jobs.c.owner == owner]
+    wanted += [] if status is None else [jobs.c.status == status.value]
+    wanted += [] if priority is None else [jobs.c.priority == priority.value]
+    return wanted + ([] if since is None else [jobs.c.start >= since])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from thumbnailer_api.intake.asking import ListAsked
+from thumbnailer_api.intake.asking import CancelAsked, ListAsked
 from thumbnailer_api.intake.offer import Offer
-from thumbnailer_api.openapi.pieces import Json, described, header, ok, operation, query, ref
+from thumbnailer_api.openapi.pieces import Json, described, header, ok, operation, options_of, query, ref
 from thumbnailer_storage.jobs.model import FORMATS
 
 JOB = {
@@ -38,6 +38,11 @@ def post_job(offer: Offer) -> Json:
             example=["format=webp,size=200x200"],
         ),
         query("priority", "Which queue it waits in, for an image sent as the body.", ref("Priority")),
+        query(
+            "expires_in",
+            "For how many seconds after its finish it is kept, for an image sent as the body.",
+            {"type": "integer", "minimum": 1, "maximum": offer.keep_seconds_max},
+        ),
     ]
     if offer.classes:
         named = {"type": "string", "enum": list(offer.classes)}
@@ -58,9 +63,8 @@ def post_job(offer: Offer) -> Json:
     }
     body = {
         "description": "A form with the parts `image` and, if you like, `job` (JSON), in any order; or the image "
-        f"itself, of whatever content type. At most {offer.max_upload_bytes} bytes of JPEG, PNG, WebP, GIF, "
-        "TIFF, BMP, AVIF or HEIC. "
-        "A body that sends nothing for ten seconds is given up.",
+        f"itself, of whatever content type. At most {offer.max_upload_bytes} bytes of JPEG, PNG, WebP, GIF, TIFF, BMP, "
+        "AVIF or HEIC. A body that sends nothing for ten seconds is given up.",
         "required": True,
         "content": {"multipart/form-data": form, "image/*": {"schema": {}}, "application/octet-stream": {"schema": {}}},
     }
@@ -83,19 +87,26 @@ def post_job(offer: Offer) -> Json:
 
 
 def get_jobs() -> Json:
-    described = ListAsked.model_json_schema(ref_template="#/components/schemas/{model}")["properties"]
-    parameters = [
-        query(name, schema.pop("description"), {key: value for key, value in schema.items() if key != "title"})
-        for name, schema in described.items()
-    ]
     return operation(
         "List your jobs",
         "Newest first. `next` is the `cursor` of the page that follows.",
         ok(200, "A page of jobs.", ref("Jobs")),
         id="listJobs",
         problems=("invalid-request",),
-        parameters=parameters,
+        parameters=options_of(ListAsked),
         curl=('curl "$URL/jobs?status=complete&limit=10"',),
+    )
+
+
+def delete_jobs() -> Json:
+    return operation(
+        "Cancel many jobs",
+        "All of yours that stand in one status and fit the rest. What comes meanwhile may or may not be among them.",
+        ok(200, "How many were cancelled.", ref("Cancelled")),
+        problems=("invalid-request",),
+        parameters=options_of(CancelAsked),
+        curl=('curl -X DELETE "$URL/jobs?status=pending"',),
+        id="cancelJobs",
     )
 
 

@@ -1,0 +1,106 @@
+"""What happened: written in the transaction of what it tells of, read by job or by owner."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select
+
+from thumbnailer_storage.errors import InvalidCursor
+from thumbnailer_storage.jobs import statements
+from thumbnailer_storage.jobs.database import Database
+from thumbnailer_storage.jobs.model import Act, Event
+from thumbnailer_storage.jobs.tables import KEY_LENGTH, MESSAGE_LENGTH, events
+
+CURSOR = "the cursor is none of ours: take it from `next` of the page before"
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Some events, newest first, and where the next page starts; None after the last."""
+
+    events: list[Event]
+    next: str | None
+
+
+def event_values(
+    *, job: UUID | None, owner: str, kind: str, act: Act, key: str = "", attempt: int = 0, message: str
+) -> dict[str, Any]:
+    return {
+        "job": job,
+        "owner": owner,
+        "kind": kind,
+        "key": key[:KEY_LENGTH],
+        "attempt": attempt,
+        "message": message[:MESSAGE_LENGTH],
+        "by": act.by,
+        "address": act.address,
+        "request": act.request,
+    }
+
+
+class EventLog:
+    """The events. Every method raises DatabaseUnavailable where the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of_job(self, job: UUID) -> list[Event]:
+        """What happened to a job, in order."""
+        with self._database.read() as connection:
+            return [to_event(row) for row in connection.execute(statements.EVENTS, {"of_job": job})]
+
+    def newest(
+        self, owner: str | None = None, *, since: datetime | None = None, limit: int = 50, cursor: str | None = None
+    ) -> EventPage:
+        """What happened to an owner's jobs and keys, or to everybody's, newest first.
+
+        Raises InvalidCursor.
+        """
+        wanted = select(events).order_by(events.c.id.desc()).limit(limit + 1)
+        if owner is not None:
+            wanted = wanted.where(events.c.owner == owner)
+        if cursor is not None:
+            wanted = wanted.where(events.c.id < number_in(cursor))
+        if since is not None:
+            wanted = wanted.where(events.c.at >= since)
+        with self._database.read() as connection:
+            rows: Sequence[Row[Any]] = connection.execute(wanted).all()
+        more = len(rows) > limit
+        return EventPage([to_event(row) for row in rows[:limit]], cursor_at(rows[limit - 1].id) if more else None)
+
+
+def cursor_at(number: int) -> str:
+    return base64.urlsafe_b64encode(str(number).encode()).decode()
+
+
+def number_in(cursor: str) -> int:
+    try:
+        number = int(base64.urlsafe_b64decode(cursor).decode("ascii"))
+    except (ValueError, binascii.Error):
+        raise InvalidCursor(CURSOR) from None
+    if not 0 <= number < 1 << 63:
+        raise InvalidCursor(CURSOR)
+    return number
+
+
+def to_event(row: Row[Any]) -> Event:
+    return Event(
+        at=row.at,
+        last=row.last,
+        kind=row.kind,
+        attempt=row.attempt,
+        message=row.message,
+        count=row._mapping["count"],
+        job=row.job,
+        owner=row.owner,
+        by=row.by,
+        address=row.address,
+        request=row.request,
+    )
