@@ -28,12 +28,6 @@ from thumbnailer import (
 from thumbnailer.errors import NotThumbnailer
 
 
-@pytest.fixture
-def client(service):
-    with Client(service.url) as client:
-        yield client
-
-
 def busy(**headers):
     return (503, headers, b'{"title": "Busy", "status": 503, "detail": "Try again later."}')
 

@@ -18,7 +18,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 def shown(service, tmp_path):
     """Run the installed command on a terminal, two hours east of Greenwich; its exit code and what could be read."""
 
-    def run(*arguments):
+    def run(*arguments, types=""):
         ours, theirs = pty.openpty()
         kept = {name: value for name, value in os.environ.items() if not name.startswith("THUMBNAILER_")}
         process = subprocess.Popen(
@@ -30,6 +30,7 @@ def shown(service, tmp_path):
             stderr=theirs,
         )
         os.close(theirs)
+        os.write(ours, types.encode())
         screen = b""
         try:
             while chunk := os.read(ours, 65536):
@@ -87,3 +88,21 @@ def test_the_queue_is_two_tables(shown):
     _, screen = shown("queue")
     assert "\njobs " in f"\n{screen}"
     assert "\n\nqueue " in screen
+
+
+@pytest.mark.parametrize(("types", "code", "status"), [("y\n", 0, "cancelled"), ("n\n", 130, "pending")])
+def test_many_jobs_are_cancelled_only_after_a_yes_to_their_number(shown, service, types, code, status):
+    jobs = [service.accept("a.jpg", b"SLOW", {}) for _ in range(3)]
+    ended, screen = shown("cancel", "--all", "--status", "pending", types=types)
+    assert ended == code
+    assert "Cancel 3 pending jobs? [y/N]" in screen
+    assert {job["status"] for job in jobs} == {status}
+
+
+def test_nothing_is_removed_by_a_no(shown, service):
+    job = finished(service, "a.jpg", b"an image")
+    code, screen = shown("remove", job, types="n\n")
+    assert code == 130
+    assert "Remove images and pictures of 1 job for good? [y/N]" in screen
+    assert "Nothing was done." in screen
+    assert service.jobs[job]["status"] == "complete"

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import signal
 
+import click
 import pytest
+
+from thumbnailer.cli import main
 
 
 def test_an_address_can_be_given_on_the_line(thumbnailer, service):
@@ -51,22 +54,42 @@ def test_no_summary_is_cut(thumbnailer):
     assert "..." not in out.replace("[ARGS]...", "")
 
 
-@pytest.mark.parametrize("command", ["submit", "status", "list", "download", "events", "queue"])
-def test_the_fields_of_json_are_documented(thumbnailer, service, images, command):
+def leaves(group, *names):
+    """All commands, each as the words that call it."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from leaves(command, *names, name)
+        else:
+            yield (*names, name)
+
+
+COMMANDS = [words for words in leaves(main) if words != ("completion",)]
+ARGUMENTS = {
+    "submit": ["text.jpg"], "remove": ["{job}", "--yes"], "list": [], "queue": [], "usage": [], "limits": [],
+    "redeliver": ["{job}", "6f0e"], "webhook show": [], "webhook set": ["https://example.com/x"],
+    "keys create": ["ci"], "keys list": [], "keys revoke": ["{key}"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS if words != ("webhook", "remove")], ids=" ".join)
+def test_the_fields_of_json_are_documented(thumbnailer, service, images, words):
     images("text.jpg", text=b"TEXT")
     job = service.accept("a.jpg", b"an image", {})
     service.progress(job)
-    arguments = {"submit": ["text.jpg"], "list": [], "queue": []}.get(command, [job["id"]])
-    line = json.loads(thumbnailer(command, *arguments, "--json")[1])
-    _, out, _ = thumbnailer(command, "--help")
-    assert all(f'"{field}"' in out for field in line)
+    service.webhook = {"url": "https://example.com/x", "events": ["complete"], "template": None}
+    thumbnailer("keys", "create", "first")
+    ids = {"{job}": job["id"], "{key}": next(iter(service.keys))}
+    arguments = [ids.get(one, one) for one in ARGUMENTS.get(" ".join(words), ["{job}"])]
+    (line, *_) = thumbnailer(*words, *arguments, "--json")[1].splitlines()
+    _, out, _ = thumbnailer(*words, "--help")
+    assert all(f'"{field}"' in out for field in json.loads(line))
 
 
-@pytest.mark.parametrize("command", ["submit", "status", "list", "download", "events", "queue"])
-def test_every_command_has_an_example(thumbnailer, command):
-    code, out, _ = thumbnailer(command, "--help")
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_has_an_example(thumbnailer, words):
+    code, out, _ = thumbnailer(*words, "--help")
     assert code == 0
-    assert f"  thumbnailer {command}" in out.partition("Example")[2]
+    assert f"thumbnailer {' '.join(words)}" in out.partition("Example")[2]
 
 
 def test_the_exit_codes_are_documented(thumbnailer):

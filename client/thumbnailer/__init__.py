@@ -11,6 +11,7 @@ from thumbnailer.client import Client
 from thumbnailer.errors import (
     AnswerLost,
     Conflict,
+    FinishedAlready,
     Gone,
     InFlight,
     InvalidOutput,
@@ -28,7 +29,20 @@ from thumbnailer.errors import (
     TooMany,
     Unavailable,
 )
-from thumbnailer.models import Delivery, Event, Job, Key, Output, Queue, QueueState, Source, Usage, UsedDay, Webhook
+from thumbnailer.models import (
+    Delivery,
+    Event,
+    Job,
+    Key,
+    Limits,
+    Output,
+    Queue,
+    QueueState,
+    Source,
+    Usage,
+    UsedDay,
+    Webhook,
+)
 
 __all__ = [
     "AnswerLost",
@@ -36,6 +50,7 @@ __all__ = [
     "Conflict",
     "Delivery",
     "Event",
+    "FinishedAlready",
     "Gone",
     "InFlight",
     "InvalidOutput",
@@ -43,6 +58,7 @@ __all__ = [
     "Job",
     "JobFailed",
     "Key",
+    "Limits",
     "MissingScope",
     "NotAllowed",
     "NotFound",

@@ -10,10 +10,15 @@ import click
 
 from thumbnailer import exits
 from thumbnailer.commands import options
+from thumbnailer.commands.accounts import limits, usage
+from thumbnailer.commands.cancel import cancel, remove
 from thumbnailer.commands.completion import completion
 from thumbnailer.commands.download import download
-from thumbnailer.commands.looking import events, list_jobs, queue, status
+from thumbnailer.commands.events import events
+from thumbnailer.commands.keys import keys
+from thumbnailer.commands.looking import list_jobs, queue, status
 from thumbnailer.commands.submit import submit
+from thumbnailer.commands.webhooks import deliveries, redeliver, webhook
 from thumbnailer.errors import ThumbnailerError
 from thumbnailer.terminal import complain
 
@@ -38,7 +43,10 @@ class Commands(click.Group):
 
 @click.group(
     cls=Commands,
-    commands=[submit, status, list_jobs, download, events, queue, completion],
+    commands=[
+        *(submit, status, list_jobs, download, cancel, remove, events, queue, usage, limits),
+        *(webhook, deliveries, redeliver, keys, completion),
+    ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=options.examples("thumbnailer submit photos/*.jpg --output format=webp,size=200x200 --to thumbnails")
     + "\n\n"

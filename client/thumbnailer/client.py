@@ -14,7 +14,7 @@ from thumbnailer.calls.keys import Keys
 from thumbnailer.calls.webhook import DefaultWebhook, webhook_as_json
 from thumbnailer.connection import Connection
 from thumbnailer.images import Image, opened
-from thumbnailer.models import Delivery, Event, Job, QueueState, Usage
+from thumbnailer.models import Delivery, Event, Job, Limits, QueueState, Usage
 from thumbnailer.outputs import OutputAsked, as_json
 from thumbnailer.retrying import surely_not_accepted
 
@@ -144,6 +144,10 @@ class Client:
         days = {"since": since and since.isoformat(), "until": until and until.isoformat(), "owner": owner}
         asked = {name: value for name, value in days.items() if value}
         return self._connection.ask("GET", "/usage", Usage.from_wire, params=asked)
+
+    def limits(self) -> Limits:
+        """What the owner may use, and has used of it."""
+        return self._connection.ask("GET", "/limits", Limits.from_wire)
 
     def watch(self, id: str, seconds: float) -> Job:  # noqa: A002 - the field's name
         """The job as soon as it is finished, else as it is after `seconds`."""

@@ -18,6 +18,7 @@ ThumbnailerError
 │   └── Refused               any other 4xx: what was sent, not when
 │       └── Conflict          409: not as things are now
 ├── JobFailed                 the job ended without its pictures
+├── FinishedAlready           the job ended before it could be cancelled
 └── TimedOut                  the job goes on; we stopped waiting
 """
 
@@ -140,6 +141,16 @@ class JobFailed(ThumbnailerError):
 
     def __init__(self, job: Job) -> None:
         super().__init__(f"Job {job.id} ended as {job.status} ({job.code}): {job.message}")
+        self.job = job
+
+
+class FinishedAlready(ThumbnailerError):
+    """The job has ended: there is nothing left to cancel."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(
+            f"Job {job.id} is {job.status} already, and stays so; thumbnailer remove removes its pictures."
+        )
         self.job = job
 
 

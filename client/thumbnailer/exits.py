@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from thumbnailer.errors import (
     AnswerLost,
+    FinishedAlready,
     InvalidOutput,
     InvalidSetting,
     JobFailed,
@@ -41,9 +42,9 @@ Exit codes (where several apply, the largest):
   1    a job failed, was cancelled or has expired
   2    wrong usage, or a file that cannot be read or written
   3    the service cannot be reached or cannot answer now
-  4    the service refuses: no image, unknown job, no key or a wrong one
+  4    the service refuses: no image, unknown job, a job that is finished, no key or a wrong one
   5    the time to wait is over; the jobs go on
-  130  interrupted; the jobs go on
+  130  interrupted, or asked and told no; the jobs go on
   141  whoever read the output has closed it
 
 \b
@@ -54,6 +55,7 @@ Settings:
 CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (JobFailed, Exit.JOB_FAILED),
     (TimedOut, Exit.TIMED_OUT),
+    (FinishedAlready, Exit.REFUSED),
     (InvalidOutput, Exit.USAGE),
     (InvalidSetting, Exit.USAGE),
     (OSError, Exit.USAGE),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 from rich import box
@@ -11,11 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from thumbnailer.exits import Exit
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-WRAPPED = {"file", "message"}
+WRAPPED = {"file", "message", "address"}
 """Columns that may take several lines; broken, an id or a time could not be copied."""
 
 
@@ -31,6 +34,30 @@ def interactive() -> bool:
 
 def complain(message: object) -> None:
     click.echo(f"thumbnailer: {printable(message)}", err=True)
+
+
+def confirmed(question: Callable[[], str], *, yes: bool) -> None:
+    """Go on if the user agrees, or has said so before (`yes`); where nobody can be asked, raises UsageError."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("this asks first, and nobody can answer here: say --yes")
+    if not click.confirm(question(), err=True):
+        complain("Nothing was done.")
+        click.get_current_context().exit(Exit.INTERRUPTED)
+
+
+class Answered(Protocol):
+    """What the service answered with."""
+
+    @property
+    def wire(self) -> Mapping[str, Any]: ...
+
+
+def print_wire(answers: Iterable[Answered]) -> None:
+    """One JSON object a line, as the service said it."""
+    for answer in answers:
+        click.echo(json.dumps(dict(answer.wire)))
 
 
 def local(moment: datetime) -> str:

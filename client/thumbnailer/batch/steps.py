@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from thumbnailer.batch.saving import stem_of
-from thumbnailer.errors import JobFailed, TimedOut
+from thumbnailer.errors import FinishedAlready, JobFailed, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +42,8 @@ class Options:
     priority: str | None = None
     job_class: str | None = None
     metadata: Mapping[str, str] | None = None
+    expires_in: int | None = None
+    webhook: str | None = None
 
 
 def sending(client: Client, options: Options, parallel: int) -> Step:
@@ -54,6 +56,8 @@ def sending(client: Client, options: Options, parallel: int) -> Step:
             priority=options.priority,
             job_class=options.job_class,
             metadata=options.metadata,
+            expires_in=options.expires_in,
+            webhook=options.webhook,
         )
         return True
 
@@ -82,3 +86,24 @@ def saving(client: Client, folder: Folder, parallel: int) -> Step:
         return True
 
     return Step("saved", save, parallel)
+
+
+def cancelling(client: Client, parallel: int) -> Step:
+    """Only what is not finished: the service would remove the pictures of what is."""
+
+    def cancel(item: Item) -> bool:
+        item.job = client.get(item.name)
+        if item.job.finished and item.job.status != "cancelled":
+            raise FinishedAlready(item.job)
+        item.job = client.delete(item.name)
+        return True
+
+    return Step("cancelled", cancel, parallel)
+
+
+def removing(client: Client, parallel: int) -> Step:
+    def remove(item: Item) -> bool:
+        item.job = client.delete(item.name)
+        return True
+
+    return Step("removed", remove, parallel)

@@ -1,8 +1,7 @@
-"""`thumbnailer status`, `list`, `events` and `queue`: what the service knows."""
+"""`thumbnailer status`, `list` and `queue`: what the service knows."""
 
 from __future__ import annotations
 
-import json
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -17,13 +16,13 @@ from thumbnailer.commands import options
 from thumbnailer.errors import JobFailed, Problem
 from thumbnailer.exits import code_of
 from thumbnailer.models import FINAL
-from thumbnailer.terminal import interactive, lines, local, table
+from thumbnailer.terminal import interactive, lines, local, print_wire, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from thumbnailer.models import Event, Job, QueueState
+    from thumbnailer.models import Job
 
 STATUSES = ("pending", "processing", *sorted(FINAL))
 
@@ -86,10 +85,8 @@ def _look(client: Client, items: Iterable[Item]) -> Iterator[Item]:
 @click.option(
     "--since", type=options.Since(), metavar="WHEN", help="Only jobs started since: 30m, 2h, 7d, or a time with date."
 )
-@click.option(
-    "--limit", type=options.Number(min=1), metavar="N", default=20, show_default=True, help="At most so many."
-)
-@click.option("--all", "everything", is_flag=True, help="All there are, whatever the limit.")
+@options.limit
+@options.everything
 @options.as_json
 @click.pass_context
 def list_jobs(
@@ -107,41 +104,19 @@ def list_jobs(
     terminal has local times, and messages only of jobs that failed.
 
     With --json each job is what the service says of it: {"id", "status", "priority", "class", "start", "claimed",
-    "finish", "expires", "location", "code", "message", "attempts", "metadata", "filename", "source": {"bytes",
-    "format", "width", "height"}, "outputs": [{"format", "size", "fit", "quality", "background", "enlarge", and once
-    made "location", "width", "height", "bytes", "media_type"}]}. Times are UTC.
+    "finish", "expires", "expires_in", "location", "code", "message", "attempts", "metadata", "filename", "request_id",
+    "webhook": {"url", "events", "template"}, "source": {"bytes", "format", "width", "height"}, "outputs": [{"format",
+    "size", "fit", "crop", "quality", "lossless", "background", "enlarge", "preset", and once made "location", "width",
+    "height", "bytes", "media_type"}]}. Times are UTC.
     """
     with Client(ctx.obj) as client:
         page = 100 if everything else min(limit, 100)
         jobs = client.jobs(status=status, priority=priority, since=since, page=page)
         found = jobs if everything else islice(jobs, limit)
         if as_json:
-            _print_wire(found)
+            print_wire(found)
         else:
             _show(found)
-
-
-@click.command(epilog=options.examples(f"thumbnailer events {options.AN_ID}"))
-@click.argument("id")
-@options.as_json
-@click.pass_context
-def events(ctx: click.Context, id: str, as_json: bool) -> None:  # noqa: A002 - the field's name
-    """Tell what happened to a job, in order.
-
-    In a pipe each event is a line: time, event, attempt, how many times, and message, with tabs between them.
-
-    With --json each event is {"at", "kind", "attempt", "message", "count", "last"}: it happened `count` times, from
-    `at` to `last` (UTC).
-    """
-    with Client(ctx.obj) as client:
-        found = client.events(id)
-    if as_json:
-        _print_wire(found)
-    elif interactive():
-        rows = ((local(event.at), event.kind, event.attempt, event.count, event.message) for event in found)
-        table(("at", "event", "attempt", "times", "message"), rows)
-    else:
-        lines((event.wire["at"], event.kind, event.attempt, event.count, event.message) for event in found)
 
 
 @click.command(epilog=options.examples("thumbnailer queue"))
@@ -161,7 +136,7 @@ def queue(ctx: click.Context, as_json: bool) -> None:
     jobs = list(state.jobs.items())
     queues = [(name, q.waiting, q.in_flight, q.delayed, q.oldest_seconds) for name, q in state.queues.items()]
     if as_json:
-        _print_wire([state])
+        print_wire([state])
     elif interactive():
         table(("jobs", "number"), jobs)
         table(("queue", "waiting", "in flight", "delayed", "oldest, s"), queues)
@@ -179,8 +154,3 @@ def _show(jobs: Iterable[Job]) -> None:
     # A table of its own: beside ids and times, 80 columns leave a message no room.
     if failed := [(job.id, job.message) for job in shown if job.status == "failed"]:
         table(("failed", "message"), failed)
-
-
-def _print_wire(answers: Iterable[Job | Event | QueueState]) -> None:
-    for answer in answers:
-        click.echo(json.dumps(dict(answer.wire)))

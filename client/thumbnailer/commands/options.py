@@ -41,6 +41,9 @@ parallel = click.option(
 overwrite = click.option(
     "--overwrite", is_flag=True, help="Replace files that are there; else a number is added to the name."
 )
+limit = click.option("--limit", type=Number(min=1), metavar="N", default=20, show_default=True, help="At most so many.")
+everything = click.option("--all", "everything", is_flag=True, help="All there are, whatever the limit.")
+yes = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 timeout = click.option(
     "--timeout", type=Seconds(min=0), metavar="SECONDS", help="Wait no longer than this; implies --wait."
 )
@@ -78,6 +81,21 @@ def named_once(ctx: click.Context, param: click.Parameter, pairs: tuple[tuple[st
         twice = next(name for name in names if names.count(name) > 1)
         raise click.BadParameter(f"{twice!r} is given twice: a name has one value", ctx, param)
     return mapping
+
+
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+class Lasting(click.ParamType[int]):
+    """`30m`, `12h`, `7d`, in seconds; a bare number is in seconds already."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"(\d{1,6})([smhd]?)", value)
+        if found is None:
+            self.fail(f"{value!r} is no time such as 30m, 12h or 7d", param, ctx)
+        return int(timedelta(**{UNITS[found[2] or "s"]: int(found[1])}).total_seconds())
 
 
 class Since(click.ParamType[datetime]):

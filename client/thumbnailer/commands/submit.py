@@ -20,7 +20,8 @@ from thumbnailer.terminal import complain
     epilog=options.examples(
         "thumbnailer submit photo.jpg --to thumbnails",
         "thumbnailer submit photos/ --output format=webp,size=400x300 --output size=64x64 --to thumbnails",
-        "thumbnailer submit '*.png' --priority economy | cut -f1 > ids",
+        "thumbnailer submit '*.png' --priority economy --expires-in 7d | cut -f1 > ids",
+        "thumbnailer submit photos/ --webhook https://example.com/thumbnails",
     )
 )
 @click.argument("files", nargs=-1, required=True)
@@ -48,6 +49,10 @@ from thumbnailer.terminal import complain
     metavar="NAME=VALUE",
     help="Kept with the job. Repeatable, each time with another name.",
 )
+@click.option(
+    "--expires-in", type=options.Lasting(), metavar="TIME", help="Remove it so long after its end: 30m, 12h, 7d."
+)
+@click.option("--webhook", metavar="URL", help="Call this address back when the job ends; else your default, if any.")
 @click.option("--wait", is_flag=True, help="Wait until the jobs are finished.")
 @click.option(
     "--to", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Download to here; implies --wait."
@@ -64,6 +69,8 @@ def submit(
     priority: str | None,
     job_class: str | None,
     metadata: dict[str, str],
+    expires_in: int | None,
+    webhook: str | None,
     wait: bool,
     to: Path | None,
     overwrite: bool,
@@ -87,7 +94,7 @@ def submit(
     _tell_left_out(found)
     if not found.items:
         raise click.UsageError("there is no image to send")
-    asked = Options(outputs, priority, job_class, metadata)
+    asked = Options(outputs, priority, job_class, metadata, expires_in, webhook)
     with ExitStack() as stack:
         client = stack.enter_context(Client(ctx.obj))
         steps = [sending(client, asked, parallel)]

@@ -5,7 +5,7 @@ an older one does not say is None. Statuses and kinds are strings, so that a new
 client.
 """
 
-from thumbnailer.models.accounts import Key, Usage, UsedDay
+from thumbnailer.models.accounts import Key, Limits, Usage, UsedDay
 from thumbnailer.models.events import Event
 from thumbnailer.models.jobs import FINAL, Job, Output, Source, Webhook
 from thumbnailer.models.queues import Queue, QueueState
@@ -17,6 +17,7 @@ __all__ = [
     "Event",
     "Job",
     "Key",
+    "Limits",
     "Output",
     "Queue",
     "QueueState",

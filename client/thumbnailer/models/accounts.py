@@ -85,3 +85,29 @@ class Usage:
             ),
             wire=MappingProxyType(dict(wire)),
         )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an owner may use (None: without a limit), and what is used of it (None: not counted)."""
+
+    requests_per_minute: int | None
+    jobs_waiting: int | None
+    bytes_per_day: int | None
+    used_requests: int | None
+    used_jobs_waiting: int | None
+    used_bytes: int | None
+    wire: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Limits:
+        used = wire["used"]
+        return cls(
+            requests_per_minute=wire["requests_per_minute"],
+            jobs_waiting=wire["jobs_waiting"],
+            bytes_per_day=wire["bytes_per_day"],
+            used_requests=used.get("requests"),
+            used_jobs_waiting=used.get("jobs_waiting"),
+            used_bytes=used.get("bytes"),
+            wire=MappingProxyType(dict(wire)),
+        )

@@ -50,10 +50,11 @@ class Webhook:
     url: str
     events: tuple[str, ...]
     template: str | None
+    wire: Mapping[str, Any] = field(repr=False, compare=False)
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Webhook:
-        return cls(wire["url"], tuple(wire["events"]), wire.get("template"))
+        return cls(wire["url"], tuple(wire["events"]), wire.get("template"), MappingProxyType(dict(wire)))
 
 
 @dataclass(frozen=True)

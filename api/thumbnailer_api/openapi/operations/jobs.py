@@ -58,7 +58,7 @@ def post_job(offer: Offer) -> Json:
             },
             "additionalProperties": False,
         },
-        "encoding": {"job": {"contentType": "application/json"}},
+        "encoding": {"job": {"contentType": "application/json"}, "image": {"contentType": "image/*"}},
         "example": {"image": "@photo.jpg", "job": asked},
     }
     body = {
