@@ -214,6 +214,18 @@ def meant(config: str) -> list[str]:
     return re.sub(r"queues ?\{.*?\n\}", "", text, flags=re.DOTALL).split()
 
 
+def test_what_a_pool_borrows_is_told_to_its_workers_and_starts_and_scales_nothing() -> None:
+    borrowing, without = render({"workers": {"pools": {"standard": {"borrows": ["economy"]}}}}), render()
+    told = {
+        about: environment(container).get("THUMBNAILER_BORROWS")
+        for about, container in borrowing.containers()
+        if "THUMBNAILER_QUEUES" in environment(container)
+    }
+    assert sorted(filter(None, told.values())) == ["economy"]
+    assert [about for about, value in told.items() if value] == [about for about in told if "standard" in about]
+    assert borrowing.of("ScaledObject") == without.of("ScaledObject")
+
+
 @pytest.mark.parametrize("way", ["default", "price-gate", "everything-said", "spot-and-gpu-on-gke"])
 def test_elasticmq_has_each_queue_that_a_pool_serves(way: str) -> None:
     rendered = render(way)

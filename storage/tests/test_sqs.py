@@ -1,6 +1,7 @@
 """Messages in SQS: they are read, written and deleted in queues of the test's own, which are removed again."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from containers import Servers, client
 from outgoing import of
 
 from thumbnailer_storage.errors import QueueMissing, QueueRefused, QueueUnavailable, SettingError
-from thumbnailer_storage.queues import Depth, Queue
+from thumbnailer_storage.queues import Depth, Outgoing, Queue
 from thumbnailer_storage.queues.sqs import EMPTY_SECONDS, LONGEST_WAIT, SqsQueue
 
 ALL = ("express", "standard", "economy")
@@ -308,6 +309,27 @@ def test_only_what_failed_of_a_batch_is_sent_again(secrets: tuple[str, str], mon
         SqsQueue("prefix").send("standard", of("ada", jobs))
     sent = [[entry["MessageBody"] for entry in asked["Entries"]] for asked in server.asked[1:]]
     assert sent == [[str(job) for job in jobs], [str(jobs[1])]]
+
+
+def test_messages_name_their_owner_by_a_digest_for_the_fair_queues_of_aws(
+    secrets: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners = ["ada", "ada", "Ëve, with a very long name " + "x" * 150]
+    answers = ({"QueueUrl": "http://x/1/q"}, {"Successful": [], "Failed": []})
+    with answering(monkeypatch, *((200, answer) for answer in answers)) as server:
+        SqsQueue("prefix").send("standard", [Outgoing(uuid4(), owner) for owner in owners])
+    groups = [entry["MessageGroupId"] for entry in server.asked[1]["Entries"]]
+    assert groups[0] == groups[1] != groups[2]
+    assert all(re.fullmatch("[0-9a-f]{32}", group) for group in groups)
+
+
+def test_a_group_of_messages_is_no_line_that_one_in_flight_would_hold_up(queue: SqsQueue) -> None:
+    """Those of FIFO queues are. ElasticMQ takes the groups of standard queues and makes nothing of them."""
+    sent = [Outgoing(uuid4(), owner) for owner in "aaabab"]
+    for out in sent:  # of one batch, messages come in any order
+        queue.send("standard", [out])
+    received = [queue.receive(["standard"], most=1, visibility=HIDDEN)[0].job for _ in sent]
+    assert received == [out.job for out in sent]
 
 
 def test_a_batch_that_keeps_failing_is_trouble(secrets: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

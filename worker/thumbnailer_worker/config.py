@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from thumbnailer_storage.config import (
     GRACE_SECONDS,
     HOST,
     LEASE_SECONDS,
     MAX_UPLOAD_BYTES,
+    PREFIX,
     QueueNames,
     Settings,
     StorageSettings,
@@ -31,6 +33,11 @@ class WorkerSettings(Settings):
         ("express", "standard", "economy"),
         min_length=1,
         description="The queues it serves, the most urgent first: those of priorities, and of `THUMBNAILER_CLASSES`.",
+    )
+    borrows: QueueNames = Field(
+        (),
+        description="Queues of other pools that it takes from while its own are empty, one message at a time; of "
+        "several slots the last free one is kept for its own.",
     )
     concurrency: int | None = Field(
         None, ge=1, description="Jobs at once; by default as many as cores, CPU quota and memory allow."
@@ -55,6 +62,12 @@ class WorkerSettings(Settings):
         le=65535,
         description="Port of the worker's health and metrics; 0 takes a free one and logs it.",
     )
+
+    @model_validator(mode="after")
+    def borrows_are_others(self) -> Self:
+        if own := [name for name in self.borrows if name in self.queues]:
+            raise ValueError(f"{PREFIX}BORROWS names {', '.join(own)}, which {PREFIX}QUEUES serves: name it in one")
+        return self
 
 
 def from_environment() -> tuple[WorkerSettings, StorageSettings, LogSettings]:

@@ -55,6 +55,8 @@ class Worker:
             worker=self.name,
             lease=settings.lease_seconds,
             stopping=self.stopping,
+            borrows=settings.borrows,
+            slots=len(self.slots),
         )
         self.handler = Handler(
             stores,

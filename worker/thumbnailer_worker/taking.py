@@ -13,6 +13,7 @@ from thumbnailer_storage.errors import (
     DatabaseUnavailable,
     JobNotFound,
     OutcomeUnknown,
+    QueueUnavailable,
     StoreUnavailable,
     TransitionRefused,
 )
@@ -22,6 +23,7 @@ from thumbnailer_storage.opening import Stores
 from thumbnailer_storage.queues import Message
 from thumbnailer_worker import metrics
 from thumbnailer_worker.holds import Hold, Holds
+from thumbnailer_worker.turns import Turns
 
 BACK_SECONDS = 1.0
 """How long a message is put back for whose job somebody else holds."""
@@ -34,16 +36,30 @@ log = structlog.get_logger()
 class Taker:
     """Receives and claims for one worker, whose name stands in the records, until `stopping` is set.
 
+    It asks its own queues by turns, and those that it `borrows` while they are empty. It has so many `slots`.
+
     Where the queue is a table of the database, receiving and claiming are one transaction; elsewhere each claim stands
     by itself, and trouble in one of them undoes none of the others.
     """
 
     def __init__(
-        self, stores: Stores, queues: Sequence[str], holds: Holds, *, worker: str, lease: float, stopping: Event
+        self,
+        stores: Stores,
+        queues: Sequence[str],
+        holds: Holds,
+        *,
+        worker: str,
+        lease: float,
+        stopping: Event,
+        borrows: Sequence[str] = (),
+        slots: int = 1,
     ) -> None:
         self._stores = stores
         self._holds = holds
-        self.queues = queues
+        self.queues = (*queues, *borrows)
+        self._turns = Turns(queues)
+        self._borrows = borrows
+        self._slots = slots
         self._worker = worker
         self._lease = lease
         self._stopping = stopping
@@ -76,12 +92,39 @@ class Taker:
 
     def _receive(self, most: int) -> list[Message]:
         """Messages for the free slots; one that a poll brings to a worker that stops is for others."""
-        queue = self._stores.queue
-        messages = queue.receive(self.queues, most=most, visibility=self._lease, wait=WAIT_SECONDS)
+        messages: list[Message] = []
+        empty: list[str] = []
+        while (free := most - len(messages)) > 0:
+            queues, wanted = self._turns.order(empty), self._turns.most(free, empty)
+            if not messages and self._may_borrow(free):
+                queues, wanted = [*queues, *self._borrows], 1
+            found = self._look(queues, wanted, messages)
+            messages += found
+            if len(found) < wanted or (last := found[-1].queue) in self._borrows:
+                break
+            empty += queues[: queues.index(last)]
         if self._stopping.is_set():
             self._put_back(messages)
             return []
         return messages
+
+    def _may_borrow(self, free: int) -> bool:
+        """The last free slot of several is for the worker's own."""
+        return bool(self._borrows) and (free > 1 or self._slots == 1)
+
+    def _look(self, queues: Sequence[str], most: int, before: Sequence[Message]) -> list[Message]:
+        """One look; only the first may wait, and trouble in a later one costs none of the messages from before."""
+        wait = 0.0 if before else WAIT_SECONDS
+        try:
+            found = self._stores.queue.receive(queues, most=most, visibility=self._lease, wait=wait)
+        except QueueUnavailable:
+            if not before:
+                raise
+            return []
+        for message in found:
+            if message.queue not in self._borrows:
+                self._turns.took(message.queue)
+        return found
 
     def _claim_all(self, messages: Sequence[Message], holds: list[Hold]) -> None:
         """Claim the messages' jobs one by one; in trouble, the rest is put back and what is ours is kept."""

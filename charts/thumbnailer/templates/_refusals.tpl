@@ -159,7 +159,7 @@ api.httpRoute.parentRefs is empty: name the Gateway that the route hangs on.
 
 {{- define "thumbnailer.refuse.settings" }}
 {{- $owned := include "thumbnailer.ownedSettings" . | fromYaml }}
-{{- $pools := dict "QUEUES" "queues" "CONCURRENCY" "concurrency" "CHILD_MEMORY_MIB" "childMemoryMiB" "CHILD_CPU_SECONDS" "childCpuSeconds" "SCRATCH" "scratch" }}
+{{- $pools := dict "QUEUES" "queues" "BORROWS" "borrows" "CONCURRENCY" "concurrency" "CHILD_MEMORY_MIB" "childMemoryMiB" "CHILD_CPU_SECONDS" "childCpuSeconds" "SCRATCH" "scratch" }}
 {{- $all := dict "GRACE_SECONDS" "api.graceSeconds, or graceSeconds of a pool" }}
 {{- range $setting, $value := $pools }}
 {{- $_ := set $all $setting (printf "workers.defaults.%s, or that of a pool" $value) }}

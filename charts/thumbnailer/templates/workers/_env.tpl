@@ -3,6 +3,10 @@
 {{- with .pool -}}
 - name: THUMBNAILER_QUEUES
   value: {{ join "," .queues | quote }}
+{{- with .borrows }}
+- name: THUMBNAILER_BORROWS
+  value: {{ join "," . | quote }}
+{{- end }}
 {{- if not (kindIs "invalid" .concurrency) }}
 - name: THUMBNAILER_CONCURRENCY
   value: {{ int64 .concurrency | quote }}

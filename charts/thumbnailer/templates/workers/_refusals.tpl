@@ -4,6 +4,7 @@
 {{- $given := dict "root" $ "name" (printf "workers.pools.%s" $name) "pool" (set $pool "name" $name) }}
 {{- include "thumbnailer.workers.refuse.names" $given }}
 {{- include "thumbnailer.workers.refuse.queues" $given }}
+{{- include "thumbnailer.workers.refuse.borrows" $given }}
 {{- include "thumbnailer.workers.refuse.replicas" $given }}
 {{- include "thumbnailer.workers.refuse.nodes" $given }}
 {{- include "thumbnailer.workers.refuse.cooldown" $given }}
@@ -33,6 +34,28 @@
 {{- end }}
 {{- if ne (len $queues) (len (uniq $queues)) }}
 {{ .name }}.queues names a queue twice: name each once.
+{{- end }}
+{{- end }}
+
+{{/* Work that waits for a price, or for machines of a kind, is not for machines at any price or of any kind. */}}
+{{- define "thumbnailer.workers.refuse.borrows" }}
+{{- $pools := include "thumbnailer.workers.pools" .root | fromJson }}
+{{- $served := include "thumbnailer.workers.queues" .root | splitList "," }}
+{{- range $queue := .pool.borrows | default list }}
+{{- if has $queue $.pool.queues }}
+{{ $.name }}.borrows has {{ quote $queue }}, which its queues have: name it in one of the two.
+{{- else if not (has $queue $served) }}
+{{ $.name }}.borrows has {{ quote $queue }}, which no enabled pool serves: name a queue of another pool.
+{{- end }}
+{{- range $owner, $other := $pools }}
+{{- if and (has $queue $other.queues) (ne $owner $.pool.name) }}
+{{- if not (kindIs "invalid" $other.priceGate.below) }}
+{{ $.name }}.borrows has {{ quote $queue }}, whose pool has workers.pools.{{ $owner }}.priceGate: work that waits for its price must not be done by a pool that runs at any. Leave it out of borrows, or take the gate away.
+{{- else if include "thumbnailer.workers.preset" (dict "root" $.root "pool" $other) }}
+{{ $.name }}.borrows has {{ quote $queue }}, whose pool has workers.pools.{{ $owner }}.nodes: {{ $other.nodes }}: its work is for those nodes. Leave it out of borrows, or set that pool's nodes to any.
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -95,7 +118,7 @@
 
 {{/* Those have values of their own, from which grace, limits and KEDA's triggers follow. */}}
 {{- define "thumbnailer.workers.refuse.settings" }}
-{{- $own := dict "QUEUES" "queues" "CONCURRENCY" "concurrency" "CHILD_MEMORY_MIB" "childMemoryMiB" "CHILD_CPU_SECONDS" "childCpuSeconds" "GRACE_SECONDS" "graceSeconds" "SCRATCH" "scratch" }}
+{{- $own := dict "QUEUES" "queues" "BORROWS" "borrows" "CONCURRENCY" "concurrency" "CHILD_MEMORY_MIB" "childMemoryMiB" "CHILD_CPU_SECONDS" "childCpuSeconds" "GRACE_SECONDS" "graceSeconds" "SCRATCH" "scratch" }}
 {{- range $setting, $value := .pool.settings | default dict }}
 {{- with index $own $setting }}
 {{ $.name }}.settings.{{ $setting }} is set by the chart: use {{ $.name }}.{{ . }}.
