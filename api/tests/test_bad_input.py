@@ -136,7 +136,8 @@ ASKED = {
     "two names for outputs": ({"outputs": [], "output": []}, "output: it is another name for `outputs`"),
     "an unknown priority": ({"priority": "now"}, "priority: 'now' is not 'express', 'standard' or 'economy'"),
     "a class": ({"class": "gpu"}, "class: 'gpu' is not configured"),
-    "a webhook": ({"webhook": "http://x"}, "webhook: this release has no webhooks yet"),
+    "a webhook to a local network": ({"webhook": "http://x"}, "We send nothing to that address: it has to begin with"),
+    "a webhook without an address": ({"webhook": {}}, "webhook"),
     "numbers as metadata": ({"metadata": {"a": 1}}, "metadata.a"),
     "much metadata": (
         {"metadata": {"a": "x" * 5000}},
@@ -174,7 +175,7 @@ QUERIES = {
     "outputs=a": "outputs",
     "class=gpu": "class: 'gpu' is not configured",
     "size=100x100": "size: there is no such field",
-    "webhook=http://x": "webhook: this release has no webhooks yet",
+    "webhook=http://x": "We send nothing to that address: it has to begin with https://",
     "&".join(["output=size=1x1"] * 21): "outputs: List should have at most 20 items",
     "&".join(["output=size=1x1"] * 200): "more than 100 parts",
 }

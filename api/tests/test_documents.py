@@ -145,7 +145,8 @@ def test_every_problem_type_leads_to_its_place_on_the_page(service) -> None:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
 def test_the_curl_examples_work_as_they_stand(service, document, small, tmp_path) -> None:
     (tmp_path / "photo.jpg").write_bytes(small)
-    job = service.completed()
+    job = service.completed(asked={"webhook": "https://example.com/thumbnails"})
+    (delivery,) = service.stores.deliveries.of_job(job.id)
     spare = str(service.stores.keys.add(NewKey("spare", "ada"), new_key()).id)
     lines = [line for calls in document["paths"].values() for call in calls.values() for line in call["x-curl"]]
     lines.sort(key=lambda line: "-X DELETE" in line)  # what is deleted has no outputs any more
@@ -155,7 +156,8 @@ def test_the_curl_examples_work_as_they_stand(service, document, small, tmp_path
         command = line.replace("http://127.0.0.1:8080", service.url).replace(
             "curl ", "curl --silent --fail-with-body ", 1
         )
-        environment = {"URL": service.url, "JOB": str(job.id), "KEY": spare, "PATH": "/usr/bin:/bin"}
+        ids = {"JOB": str(job.id), "KEY": spare, "DELIVERY": str(delivery.id)}
+        environment = {"URL": service.url, **ids, "PATH": "/usr/bin:/bin"}
         ran = subprocess.run(
             ["/bin/bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False
         )

@@ -22,8 +22,8 @@ MIB = 1024 * 1024
 
 @pytest.fixture(scope="module")
 def job(guarded):
-    """A complete job of ada's."""
-    return guarded.completed()
+    """A complete job of ada's, with a webhook."""
+    return guarded.completed(asked={"webhook": "https://example.com/thumbnails"})
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +101,7 @@ def test_the_curl_examples_work_with_the_key_in_the_environment(guarded, job, sm
         "URL": guarded.url,
         "JOB": str(job.id),
         "KEY": spare,
+        "DELIVERY": str(guarded.stores.deliveries.of_job(job.id)[0].id),
         "THUMBNAILER_KEY": key,
         "PATH": "/usr/bin:/bin",
     }

@@ -15,7 +15,7 @@ from flask import Flask, Response, g, request
 from thumbnailer_api import metrics, problems
 from thumbnailer_api.errors import MissingScope
 from thumbnailer_api.intake.queries import nothing_asked
-from thumbnailer_api.routes import accounts, documents, jobs, keys, limits, outputs, queue
+from thumbnailer_api.routes import accounts, deliveries, documents, jobs, keys, limits, outputs, queue, webhooks
 from thumbnailer_api.wiring import Wiring
 from thumbnailer_storage.jobs.keys import Scope
 
@@ -27,6 +27,11 @@ ROUTES: list[tuple[str, str, Callable[..., Any], Scope]] = [
     ("DELETE", "/jobs/<job>", jobs.delete, Scope.CANCEL),
     ("GET", "/jobs/<job>/events", jobs.events, Scope.READ),
     ("GET", "/jobs/<job>/outputs/<n>", outputs.get, Scope.READ),
+    ("GET", "/jobs/<job>/deliveries", deliveries.of_job, Scope.READ),
+    ("POST", "/jobs/<job>/deliveries/<delivery>", deliveries.again, Scope.SUBMIT),
+    ("GET", "/webhook", webhooks.get, Scope.READ),
+    ("PUT", "/webhook", webhooks.put, Scope.SUBMIT),
+    ("DELETE", "/webhook", webhooks.delete, Scope.SUBMIT),
     ("GET", "/queue", queue.get, Scope.READ),
     ("GET", "/usage", accounts.usage, Scope.READ),
     ("GET", "/events", accounts.events, Scope.ADMIN),

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from thumbnailer_api import errors, metrics
 from thumbnailer_api.wire.problems import Mistake, ProblemAnswer
 from thumbnailer_storage.errors import (
+    DeliveryNotFound,
     InvalidCursor,
     InvalidJob,
     InvalidKey,
@@ -20,6 +21,7 @@ from thumbnailer_storage.errors import (
     KeyNotFound,
     ObjectMissing,
     StoreUnavailable,
+    WebhookNotFound,
 )
 
 log = structlog.get_logger()
@@ -64,6 +66,8 @@ PROBLEMS: Mapping[type[Exception], Problem] = MappingProxyType(
         InvalidCursor: Problem("invalid-request", 422, "The request asks for something that we do not do"),
         InvalidKey: Problem("invalid-request", 422, "The request asks for something that we do not do"),
         KeyNotFound: Problem("key-not-found", 404, "There is no such key"),
+        WebhookNotFound: Problem("webhook-not-found", 404, "There is no default webhook"),
+        DeliveryNotFound: Problem("delivery-not-found", 404, "There is no such delivery"),
         JobNotFound: Problem("job-not-found", 404, "There is no such job"),
         ObjectMissing: Problem("gone", 410, "The output is gone"),
         StoreUnavailable: Problem("store-unavailable", 503, "A store cannot be used just now", retry_after=2),

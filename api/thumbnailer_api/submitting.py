@@ -17,6 +17,7 @@ from thumbnailer_api.admission import Admission
 from thumbnailer_api.intake.arriving import Arrival
 from thumbnailer_api.limiting import Limiter
 from thumbnailer_api.sending import Sender
+from thumbnailer_api.webhooks.hooks import Hooks
 from thumbnailer_storage.errors import (
     DatabaseUnavailable,
     JobNotFound,
@@ -25,7 +26,7 @@ from thumbnailer_storage.errors import (
     StorageError,
     StoreUnavailable,
 )
-from thumbnailer_storage.jobs.model import Act, Job, Source, upload_key
+from thumbnailer_storage.jobs.model import Act, Job, Source, Webhook, upload_key
 from thumbnailer_storage.opening import Stores
 
 ASKING_SECONDS = 0.5
@@ -43,6 +44,7 @@ class Submission:
         transfers: Admission,
         sender: Sender,
         limiter: Limiter,
+        hooks: Hooks,
         owner: str,
         act: Act,
         arrive: Callable[[], Arrival],
@@ -51,6 +53,7 @@ class Submission:
         self.transfers = transfers
         self.sender = sender
         self.limiter = limiter
+        self.hooks = hooks
         self.owner = owner
         self.act = act
         self.arrive = arrive
@@ -99,7 +102,16 @@ def describe(submission: Submission) -> None:
         metadata=arrival.asked.metadata,
         request=submission.act.request,
         expires_in=arrival.expires_in,
+        webhook=webhook_of(submission),
     )
+
+
+def webhook_of(submission: Submission) -> Webhook | None:
+    """What the job asks for, or its owner's default where it says nothing. Raises Invalid."""
+    asked, owner = submission.arrival.asked, submission.owner
+    if "webhook" not in asked.model_fields_set:
+        return submission.hooks.default(owner)
+    return submission.hooks.for_job(owner, asked.webhook) if asked.webhook else None
 
 
 def begin(submission: Submission) -> None:

@@ -14,6 +14,7 @@ from thumbnailer_api.config import ApiSettings
 from thumbnailer_api.intake.offer import Offer
 from thumbnailer_api.sending import Sender
 from thumbnailer_api.waiting import Waiting
+from thumbnailer_api.webhooks.hooks import Hooks
 from thumbnailer_storage.errors import SettingError
 from thumbnailer_storage.opening import Stores
 
@@ -32,6 +33,7 @@ class Wiring:
     sender: Sender
     waiting: Waiting
     offer: Offer
+    hooks: Hooks
 
     @classmethod
     def of(cls, settings: ApiSettings, stores: Stores) -> Self:
@@ -60,4 +62,5 @@ class Wiring:
                 settings.keep_seconds,
                 settings.keep_seconds_max,
             ),
+            hooks=Hooks.of(settings, stores.settings, stores.callbacks),
         )

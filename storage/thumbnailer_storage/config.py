@@ -42,6 +42,7 @@ EVERY_NAME = frozenset(
         *("OWNER_BYTES_PER_DAY", "OWNER_JOBS_WAITING", "OWNER_REQUESTS_PER_MINUTE"),
         *("BORROWS",),
         *("HOUSEKEEPING_SECONDS", "RESEND_SECONDS", "SPOT_PRICES", "SWEEP_SECONDS"),
+        *("SECRET_KEYS", "WEBHOOK_INSECURE_HTTP", "WEBHOOK_NETWORKS", "WEBHOOK_PORTS"),
         *("CREATE_BUCKET", "DATABASE_CONNECTIONS", "DOWNLOADS", "DOWNLOADS_URL", "QUEUE_LIMIT", "START_SECONDS"),
     }
 )
@@ -49,6 +50,9 @@ EVERY_NAME = frozenset(
 
 tests/test_settings.py holds this to the settings classes and to docs/settings.md.
 """
+
+SECRETS = frozenset({"secret_keys"})
+"""Settings whose values are never shown."""
 
 LINK_VARIABLE = re.compile(r"(SERVICE_(HOST|PORT.*)|PORT(_\d+_(TCP|UDP).*)?)$")
 """What Kubernetes puts into pods beside a Service named `thumbnailer...`; its `PORT` is an address, ours a number."""
@@ -111,7 +115,8 @@ def describe(error: ValidationError, values: Mapping[str, str]) -> str:
     if not first["loc"]:
         return reason
     name = str(first["loc"][0])
-    return f"{PREFIX}{name.upper()} is {masked(values.get(name, ''))!r}: {reason[0].lower()}{reason[1:]}"
+    shown = "***" if name in SECRETS else masked(values.get(name, ""))
+    return f"{PREFIX}{name.upper()} is {shown!r}: {reason[0].lower()}{reason[1:]}"
 
 
 def masked(value: str) -> str:

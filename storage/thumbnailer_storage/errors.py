@@ -11,6 +11,8 @@ StorageError
 │       ├── QueueRefused      likewise
 │       └── QueueMissing      there is no such queue, or not yet
 ├── JobNotFound
+├── WebhookNotFound
+├── DeliveryNotFound
 ├── TransitionRefused         the job is in a state that this change may not start from
 ├── ObjectMissing
 ├── ObjectExists              names are never used twice
@@ -75,6 +77,14 @@ class QueueMissing(QueueUnavailable):
 
 class JobNotFound(StorageError):
     """There is no such job, or none that this owner may see."""
+
+
+class WebhookNotFound(StorageError):
+    """The owner has no default webhook."""
+
+
+class DeliveryNotFound(StorageError):
+    """There is no such delivery of this job."""
 
 
 class TransitionRefused(StorageError):

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from thumbnailer_storage.config import PREFIX, StorageSettings, masked
 from thumbnailer_storage.errors import ForeignStore, ObjectExists, ObjectMissing, ObjectsUnavailable, SettingError
+from thumbnailer_storage.jobs.callbacks import Callbacks
 from thumbnailer_storage.jobs.database import Database
+from thumbnailer_storage.jobs.deliveries import Deliveries
 from thumbnailer_storage.jobs.events import EventLog
 from thumbnailer_storage.jobs.keys import KeyStore
 from thumbnailer_storage.jobs.ledger import Ledger
@@ -40,6 +42,8 @@ class Stores:
     upkeep: Upkeep
     keys: KeyStore
     ledger: Ledger
+    callbacks: Callbacks
+    deliveries: Deliveries
     limits: Limits
     events: EventLog
     removal: Removal
@@ -92,6 +96,8 @@ def open_stores(settings: StorageSettings) -> Stores:
         upkeep=Upkeep(database),
         keys=KeyStore(database),
         ledger=Ledger(database),
+        callbacks=Callbacks(database),
+        deliveries=Deliveries(database),
         limits=Limits(database),
         events=EventLog(database),
         removal=Removal(database),

@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from thumbnailer_api.config import HousekeeperSettings
+from thumbnailer_api.housekeeping.deliver import DELIVER_SECONDS, Deliver
 from thumbnailer_api.housekeeping.expire import Expire, Fold, Forget, Tidy
 from thumbnailer_api.housekeeping.feed import FEED_SECONDS, Feed
 from thumbnailer_api.housekeeping.observe import Looks, Observe
@@ -20,6 +21,8 @@ from thumbnailer_api.housekeeping.rescue import Rescue
 from thumbnailer_api.housekeeping.resend import Resend
 from thumbnailer_api.housekeeping.scaling import Scaling
 from thumbnailer_api.housekeeping.sweep import Sweep
+from thumbnailer_api.webhooks.posting import Postman
+from thumbnailer_api.webhooks.secret_keys import SecretKeys
 from thumbnailer_storage.errors import StorageError
 from thumbnailer_storage.opening import Stores
 
@@ -27,6 +30,8 @@ STALLED_SECONDS = 300.0
 """A loop that has not come round for so long is stuck, and the housekeeper is to be started anew."""
 
 RECOUNT_SECONDS = 3600.0
+DELIVERED_SECONDS = 10.0
+"""How long webhooks that are being sent may take to end; what does not is sent again."""
 
 FRESH_ROUNDS = 3
 FRESH_SECONDS = 15.0
@@ -107,7 +112,11 @@ class Housekeeper:
     def __init__(self, stores: Stores, settings: HousekeeperSettings) -> None:
         self.scaling = Scaling(max(FRESH_SECONDS, FRESH_ROUNDS * settings.housekeeping_seconds))
         self._prompt = Loop(prompt_duties(stores, settings, self.scaling))
+        self._deliver = Deliver(
+            stores, Postman(settings.webhook_rules), SecretKeys(settings.secret_keys, stores.settings)
+        )
         self._others = {
+            "deliver": Loop([Duty("deliver", DELIVER_SECONDS, self._deliver)]),
             "removing": Loop(removing_duties(stores, settings)),
             "slow": Loop(slow_duties(stores, settings, self.scaling)),
         }
@@ -121,6 +130,7 @@ class Housekeeper:
         for thread in self._beside:
             thread.start()
         self._prompt.run(stop)
+        self._deliver.stop(DELIVERED_SECONDS)
         for thread in self._beside:
             thread.join()
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
-from thumbnailer_api.intake.asking import Asked, a_time
+from thumbnailer_api.intake.asking import a_time
+from thumbnailer_api.intake.base import Asked
 
 
 class UsageAsked(Asked):

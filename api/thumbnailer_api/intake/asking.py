@@ -9,28 +9,22 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
     model_validator,
 )
 
+from thumbnailer_api.intake.base import Asked
 from thumbnailer_api.intake.mistakes import in_our_words, shown
 from thumbnailer_api.intake.offer import Offer, offer_of
+from thumbnailer_api.intake.webhooks import JobWebhook
 from thumbnailer_storage.jobs.model import MAX_METADATA_BYTES, MAX_OUTPUTS, MAX_SIDE, Fit, Output, Priority, Status
 
 SHARE = r"(?:0?\.\d{1,9}|[01](?:\.0{0,9})?)"
 CROP = re.compile(rf"\s*({SHARE})\s*,\s*({SHARE})\s*")
 SIZE = re.compile(r"\s*(\d{1,6})\s*[,xX]\s*(\d{1,6})\s*")
-
-
-class Asked(BaseModel):
-    """What all that callers send has in common: a field that we do not know is refused, never ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def a_size(text: str) -> str:
@@ -214,14 +208,17 @@ class JobAsked(Asked):
         default=None,
         description="For how many seconds after its finish the job's data is kept. Left out: the service's own time.",
     )
+    webhook: JobWebhook = Field(
+        default=None,
+        description="Who is told what becomes of the job; left out: your default webhook, if you have set one; `null` "
+        "or `false`: nobody.",
+    )
 
     @model_validator(mode="before")
     @classmethod
     def other_names(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        if "webhook" in given:
-            raise ValueError("webhook: this release has no webhooks yet; leave it out and ask for the job instead")
         if "output" in given:
             if "outputs" in given:
                 raise ValueError("output: it is another name for `outputs`; send one of the two")

@@ -10,7 +10,7 @@ from werkzeug.datastructures import Headers
 
 from thumbnailer_api.errors import TooLarge, WrongContentType
 from thumbnailer_api.intake.arriving import refuse_a_coding
-from thumbnailer_api.intake.asking import Asked
+from thumbnailer_api.intake.base import Asked
 from thumbnailer_api.intake.mistakes import in_our_words
 from thumbnailer_api.server.bodies import Body
 

@@ -6,7 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from thumbnailer_api.intake.asking import Asked, a_time
+from thumbnailer_api.intake.asking import a_time
+from thumbnailer_api.intake.base import Asked
 from thumbnailer_storage.jobs.keys import USUAL, NewKey, Scope
 from thumbnailer_storage.jobs.tables import NAME_LENGTH, OWNER_LENGTH
 

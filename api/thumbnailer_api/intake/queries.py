@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl
 from pydantic import ValidationError
 
 from thumbnailer_api.errors import Invalid
-from thumbnailer_api.intake.asking import Asked, JobAsked
+from thumbnailer_api.intake.asking import JobAsked
+from thumbnailer_api.intake.base import Asked
 from thumbnailer_api.intake.mistakes import in_our_words
 from thumbnailer_api.intake.offer import Offer
 from thumbnailer_api.intake.spelling import spelled

@@ -11,8 +11,9 @@ from pydantic.json_schema import models_json_schema
 from thumbnailer_api.intake.asking import JobAsked
 from thumbnailer_api.intake.keys import KeyAsked
 from thumbnailer_api.intake.offer import Offer
+from thumbnailer_api.intake.webhooks import WebhookAsked
 from thumbnailer_api.openapi.examples import with_examples
-from thumbnailer_api.openapi.operations import accounts, jobs, keys, limits
+from thumbnailer_api.openapi.operations import accounts, jobs, keys, limits, webhooks
 from thumbnailer_api.openapi.pieces import REQUEST_ID, Json, refusals
 from thumbnailer_api.wire.accounts import EventPageAnswer, UsageAnswer
 from thumbnailer_api.wire.jobs import CancelledAnswer, EventsAnswer, JobAnswer, JobsAnswer
@@ -20,6 +21,7 @@ from thumbnailer_api.wire.keys import KeyAnswer, KeysAnswer, NewKeyAnswer
 from thumbnailer_api.wire.limits import LimitsAnswer
 from thumbnailer_api.wire.problems import ProblemAnswer
 from thumbnailer_api.wire.queue import QueueAnswer
+from thumbnailer_api.wire.webhooks import DefaultWebhookAnswer, DeliveriesAnswer
 
 ABOUT = """Send an image and get thumbnails of it. A job is accepted at once and worked on later: ask for it with
 `Prefer: wait=20` until it is complete, then fetch its outputs.
@@ -66,6 +68,13 @@ def without_keys(offer: Offer) -> Json:
             "/jobs/{job}": {"get": jobs.get_job(), "delete": jobs.delete_job()},
             "/jobs/{job}/events": {"get": jobs.get_events()},
             "/jobs/{job}/outputs/{n}": {"get": jobs.get_output()},
+            "/jobs/{job}/deliveries": {"get": webhooks.get_deliveries()},
+            "/jobs/{job}/deliveries/{delivery}": {"post": webhooks.post_delivery()},
+            "/webhook": {
+                "put": webhooks.put_webhook(),
+                "get": webhooks.get_webhook(),
+                "delete": webhooks.delete_webhook(),
+            },
             "/queue": {"get": jobs.get_queue()},
             "/usage": {"get": accounts.get_usage()},
             "/events": {"get": accounts.get_events()},
@@ -117,10 +126,11 @@ def with_keys(described: Json, scopes: Sequence[tuple[str, str, str]]) -> Json:
 
 def schemas(offer: Offer) -> Json:
     """The shapes by name: those that are asked as they are validated, those of answers as they are written."""
-    asked = (JobAsked, KeyAsked)
+    asked = (JobAsked, KeyAsked, WebhookAsked)
     answered = (
         *(JobAnswer, JobsAnswer, CancelledAnswer, EventsAnswer, QueueAnswer, KeyAnswer, NewKeyAnswer, KeysAnswer),
         *(UsageAnswer, LimitsAnswer, EventPageAnswer, ProblemAnswer),
+        *(DefaultWebhookAnswer, DeliveriesAnswer),
     )
     _, made = models_json_schema(
         [*((model, "validation") for model in asked), *((model, "serialization") for model in answered)],

@@ -15,13 +15,14 @@ OUTPUT: Json = {
 MADE = OUTPUT | {
     "location": f"/jobs/{ID}/outputs/0", "width": 200, "height": 200, "bytes": 6148, "media_type": "image/webp",
 }  # fmt: skip
+TOLD = ["complete", "failed", "cancelled"]
 PENDING: Json = {
     "id": ID, "status": "pending", "priority": "express", "class": None, "start": f"{DAY}T07:07:42.123Z",
     "claimed": None, "finish": None, "location": f"/jobs/{ID}", "code": 202,
     "message": "The job waits for a worker.", "attempts": 0, "expires": None,
     "expires_in": 604800, "request_id": "5f6b1e0c8d3a4f0e9b7c2a1d4e6f8091", "metadata": {"album": "cats"},
     "filename": "cat.jpg", "source": {"bytes": 430080, "format": None, "width": None, "height": None},
-    "outputs": [OUTPUT],
+    "outputs": [OUTPUT], "webhook": {"url": "https://example.com/thumbnails", "events": TOLD, "template": None},
 }  # fmt: skip
 COMPLETE = PENDING | {
     "status": "complete", "claimed": f"{DAY}T07:07:42.187Z", "finish": f"{DAY}T07:07:42.301Z",
@@ -36,6 +37,10 @@ ACCEPTED: Json = {
     "at": f"{DAY}T07:07:42.123Z", "last": f"{DAY}T07:07:42.123Z", "kind": "accepted", "attempt": 0,
     "message": "The job was accepted.", "count": 1, "by": "laptop", "address": "192.0.2.1",
     "request_id": "5f6b1e0c8d3a4f0e9b7c2a1d4e6f8091",
+}  # fmt: skip
+DELIVERY: Json = {
+    "id": "8f14e45f-ceea-467f-a8d5-1c6d2f0b9a3e", "event": "complete", "at": f"{DAY}T07:07:42.301Z",
+    "state": "delivered", "tries": 1, "last": f"{DAY}T07:07:43.020Z", "next": None, "answer": 204, "error": None,
 }  # fmt: skip
 QUEUE: Json = {"waiting": 12, "in_flight": 4, "delayed": 0, "oldest_seconds": 3.204}
 
@@ -52,6 +57,11 @@ STORIES: dict[str, Json] = {
         "until": DAY,
         "days": [{"day": DAY, "priority": "standard", "jobs": 96, "bytes": 41287680, "compute_seconds": 11.2}],
     },
+    "listDeliveries": {"deliveries": [DELIVERY]},
+    "redeliver": DELIVERY | {"state": "waiting", "next": f"{DAY}T09:00:00.000Z"},
+    "setDefaultWebhook": {"events": TOLD, "template": None, "signed": True},
+    "getDefaultWebhook": {"events": TOLD, "template": None, "signed": True},
+    "removeDefaultWebhook": {"events": TOLD, "template": None, "signed": True},
     "getQueue": {"jobs": {"pending": 3, "complete": 96}, "queues": {"standard": QUEUE}},
     "getDescription": {"openapi": "3.1.0", "info": {"title": "Thumbnailer"}},
 }
@@ -68,6 +78,8 @@ DETAILS = {
     "busy": "As many images arrive as this service takes at a time: send it again in a moment.",
     "output-not-found": "The job has the outputs 0 to 1.",
     "missing-scope": "This key has the scopes read, and this call needs cancel: ask for a key that has it.",
+    "webhook-not-found": "You have no default webhook: PUT /webhook sets one.",
+    "delivery-not-found": f"There is no delivery {ID} of this job.",
     "job-not-found": f"There is no job {ID}.",
     "not-finished": "The job is processing: ask for it with `Prefer: wait=20` until it is complete.",
     "job-failed": "The image cannot be decoded: send another.",

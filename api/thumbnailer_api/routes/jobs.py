@@ -33,7 +33,9 @@ def post(wiring: Wiring) -> Response:
         return Arrival(environ["wsgi.input"], request.headers, environ["QUERY_STRING"], wiring.offer)
 
     limiter = Limiter(wiring.stores.limits, wiring.settings, g.owner)
-    job = submit(Submission(wiring.stores, wiring.transfers, wiring.sender, limiter, g.owner, act(), arrive))
+    job = submit(
+        Submission(wiring.stores, wiring.transfers, wiring.sender, limiter, wiring.hooks, g.owner, act(), arrive)
+    )
     g.job = job.id
     metrics.jobs.labels(job.priority).inc()
     return json_answer(JobAnswer.of(job), 202, {"Location": f"/jobs/{job.id}", **limiter.headers()})

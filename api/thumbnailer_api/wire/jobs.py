@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from thumbnailer_api.wire.base import Answer, Moment, is_none
+from thumbnailer_api.wire.webhooks import WebhookAnswer
 from thumbnailer_storage.jobs.model import Event, Fit, Job, Output, Priority, Source, Status
 
 
@@ -83,6 +84,7 @@ class JobAnswer(Answer):
     expires: Moment | None = Field(description="When its data will be removed, or was; null: not finished yet.")
     expires_in: int | None = Field(description="For how many seconds after its finish its data is kept.")
     request_id: str | None = Field(description="The id of the request that it came with.")
+    webhook: WebhookAnswer | None = Field(description="Who is told what becomes of it; null: nobody.")
     metadata: dict[str, str]
     filename: str | None
     source: SourceAnswer
@@ -107,6 +109,7 @@ class JobAnswer(Answer):
             expires=job.expires,
             expires_in=job.expires_in,
             request_id=job.request,
+            webhook=WebhookAnswer.of(job.webhook) if job.webhook else None,
             metadata=dict(job.metadata),
             filename=job.source.filename,
             source=SourceAnswer.of(job.source),
@@ -145,6 +148,8 @@ class EventAnswer(Answer):
             "cancelled",
             "deleted",
             "expired",
+            "delivered",
+            "undelivered",
         ]
     )
     attempt: int

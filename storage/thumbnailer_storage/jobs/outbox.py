@@ -12,7 +12,7 @@ from thumbnailer_storage.jobs.model import Status
 from thumbnailer_storage.jobs.rows import WEBHOOKS, to_webhook
 from thumbnailer_storage.jobs.tables import clock, deliveries
 
-TELL = insert(deliveries).values(at=clock(), due=clock(), state="waiting", tries=0)
+TELL = insert(deliveries).values(at=clock(), due=clock(), state="waiting", tries=0, tries_before=0)
 
 
 def announce(connection: Connection, jobs: Sequence[UUID], status: Status) -> None:

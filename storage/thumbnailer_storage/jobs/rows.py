@@ -98,8 +98,12 @@ def changed_values(change: Change) -> dict[str, Any]:
 
 
 def webhook_values(job: UUID, webhook: Webhook) -> dict[str, Any]:
+    return {"job": job, **hook_values(webhook)}
+
+
+def hook_values(webhook: Webhook) -> dict[str, Any]:
     kinds = ",".join(webhook.kinds)
-    return {"job": job, "url": webhook.url, "kinds": kinds, "secret": webhook.secret, "template": webhook.template}
+    return {"url": webhook.url, "kinds": kinds, "secret": webhook.secret, "template": webhook.template}
 
 
 def to_webhook(row: Row[Any]) -> Webhook:

@@ -1,0 +1,238 @@
+"""Tell receivers what became of jobs.
+
+The outbox says what is due. One thing for each receiver is taken at a time, in turn, and each is sent by a thread of
+its own: so many in all, few to one receiver, and one that does not answer is left alone for a while. So neither a
+backlog nor a receiver that is slow or dead holds up another one.
+
+What is in flight when this process ends is sent again by the next one: a receiver may hear a thing twice, and knows it
+by its `webhook-id`.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter as Counts
+from dataclasses import dataclass, field
+from threading import Lock, Thread
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from thumbnailer_api.webhooks.bodies import body_of
+from thumbnailer_api.webhooks.posting import Answered, NoAnswer, NotSent, Postman
+from thumbnailer_api.webhooks.secret_keys import NoSecretKeys, SecretKeys, WrongSecretKeys
+from thumbnailer_api.webhooks.signing import signed_headers
+from thumbnailer_storage.errors import JobNotFound, StorageError
+from thumbnailer_storage.jobs.deliveries import Delivery
+from thumbnailer_storage.jobs.model import Job, Webhook
+from thumbnailer_storage.opening import Stores
+
+DELIVER_SECONDS = 1.0
+LEASE_SECONDS = 60.0
+"""Longer than a try takes, looking up a name included."""
+MOST_AT_ONCE = 32
+MOST_OF_ONE = 4
+RECEIVERS = 500
+"""That one look goes through."""
+PAUSES = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 28800)
+"""Seconds after each try that failed, a day in all: so there are eleven tries."""
+JITTER = 0.2
+MOST_RETRY_AFTER = 3600
+FIRST_REST_SECONDS = 1.0
+LONGEST_REST_SECONDS = 60.0
+"""For how long a receiver that did not answer is left alone: each time twice as long as before."""
+MOST_SILENT = 10_000
+
+attempts = Counter(
+    "thumbnailer_webhook_attempts_total", "Tries to deliver a webhook: delivered, put_off or given_up", ["outcome"]
+)
+seconds = Histogram(
+    "thumbnailer_webhook_seconds", "Seconds until a receiver had answered, or had not", buckets=(0.1, 0.5, 1, 5, 10, 15)
+)
+in_flight = Gauge("thumbnailer_webhooks_in_flight", "Webhooks that are being sent just now")
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Silence:
+    """How often in a row a receiver did not answer, and until when it is left alone."""
+
+    times: int = 0
+    until: float = 0.0
+
+
+@dataclass
+class Receivers:
+    """Who is being sent something just now, and who did not answer the last time."""
+
+    busy: Counts[str] = field(default_factory=Counts)
+    silent: dict[str, Silence] = field(default_factory=dict)
+
+    def free(self, receiver: str) -> bool:
+        """One that did not answer the last time is sent one thing at a time."""
+        silence = self.silent.get(receiver)
+        if silence is None:
+            return self.busy[receiver] < MOST_OF_ONE
+        return self.busy[receiver] < 1 and silence.until <= time.monotonic()
+
+    def begin(self, receiver: str) -> None:
+        self.busy[receiver] += 1
+
+    def end(self, receiver: str) -> None:
+        self.busy[receiver] -= 1
+        if not self.busy[receiver]:
+            del self.busy[receiver]
+
+    def answered(self, receiver: str) -> None:
+        self.silent.pop(receiver, None)
+
+    def did_not_answer(self, receiver: str) -> None:
+        if len(self.silent) >= MOST_SILENT:
+            self.silent.clear()
+        silence = self.silent.setdefault(receiver, Silence())
+        silence.until = time.monotonic() + min(FIRST_REST_SECONDS * 2**silence.times, LONGEST_REST_SECONDS)
+        silence.times = min(silence.times + 1, 10)
+
+
+class Deliver:
+    """The duty: takes what is due, and has it sent beside. A thread that is done looks for more by itself."""
+
+    def __init__(self, stores: Stores, postman: Postman, keys: SecretKeys) -> None:
+        self._stores = stores
+        self._postman = postman
+        self._keys = keys
+        self._receivers = Receivers()
+        self._lock = Lock()
+        self._after = ""
+        self._stopping = False
+
+    def __call__(self) -> int:
+        """Take what is due, as far as there is room; returns how much.
+
+        It ends once it has come to the last receiver twice without a find: it began somewhere in the middle.
+        """
+        taken = ends = 0
+        with self._lock:
+            while self._room() and ends < 2:
+                found = self._look()
+                taken += found
+                ends = 0 if found else ends + (not self._after)
+        return taken
+
+    def stop(self, wait: float) -> None:
+        """Begin nothing more, and give what is in flight so many seconds to end."""
+        self._stopping = True
+        ends = time.monotonic() + wait
+        while not self.idle and time.monotonic() < ends:
+            time.sleep(0.05)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in flight."""
+        return not self._receivers.busy
+
+    def _look(self) -> int:
+        """Take one thing for each of the next receivers that may be sent something; returns how much."""
+        heads = self._stores.deliveries.heads(after=self._after, most=RECEIVERS)
+        room = self._room()
+        wanted = [(receiver, head) for receiver, head in heads if head and self._receivers.free(receiver)]
+        if len(wanted) > room:
+            self._after = wanted[room - 1][0]
+        else:
+            self._after = heads[-1][0] if len(heads) == RECEIVERS else ""
+        taken = self._stores.deliveries.take([head for _, head in wanted[:room]], lease=LEASE_SECONDS) if wanted else []
+        for delivery in taken:
+            self._receivers.begin(delivery.receiver)
+            in_flight.inc()
+            Thread(target=self._send, args=(delivery,), name="delivery", daemon=True).start()
+        return len(taken)
+
+    def _room(self) -> int:
+        return 0 if self._stopping else max(0, MOST_AT_ONCE - self._receivers.busy.total())
+
+    def _send(self, delivery: Delivery) -> None:
+        try:
+            self._deliver(delivery)
+        except StorageError as error:  # it is due again when its lease is over
+            log.warning("a webhook's outcome could not be recorded", delivery=str(delivery.id), reason=str(error))
+        except Exception:
+            log.exception("a webhook failed", delivery=str(delivery.id))
+        finally:
+            in_flight.dec()
+            with self._lock:
+                self._receivers.end(delivery.receiver)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        try:
+            self()
+        except StorageError as error:  # the duty's next round says so too
+            log.debug("no look for more webhooks", reason=str(error))
+
+    def _deliver(self, delivery: Delivery) -> None:
+        try:
+            job = self._stores.jobs.get(delivery.job)
+        except JobNotFound:  # and its deliveries with it
+            return
+        webhook = self._stores.callbacks.of_job(job.id)
+        if webhook is None:
+            return
+        try:
+            with seconds.time():
+                answer = self._post(delivery, job, webhook)
+        except NoAnswer as error:
+            self._unanswered(delivery, job, error)
+        else:
+            self._receivers.answered(delivery.receiver)
+            self._answered(delivery, job, answer)
+
+    def _post(self, delivery: Delivery, job: Job, webhook: Webhook) -> Answered:
+        body = body_of(delivery, job, webhook.template)
+        try:
+            secret = self._keys.decrypt(webhook.secret) if webhook.secret else None
+        except (NoSecretKeys, WrongSecretKeys) as error:
+            raise NotSent(str(error)) from error
+        headers = signed_headers(secret, str(delivery.id), int(time.time()), body)
+        about = {"Content-Type": "application/json", "User-Agent": "thumbnailer-webhooks", "Accept": "*/*"}
+        return self._postman.post(webhook.url, about | headers, body)
+
+    def _answered(self, delivery: Delivery, job: Job, answer: Answered) -> None:
+        if 200 <= answer.status < 300:
+            attempts.labels("delivered").inc()
+            self._stores.deliveries.delivered(delivery, job, answer.status)
+        elif answer.status == 410:
+            attempts.labels("given_up").inc()
+            reason = "the receiver answered 410, it wants to hear no more"
+            self._stores.deliveries.receiver_gone(delivery, job, reason, answer=answer.status)
+        else:
+            redirect = ", and redirects are not followed" if 300 <= answer.status < 400 else ""
+            self._failed(delivery, job, f"the receiver answered {answer.status}{redirect}", answer)
+
+    def _unanswered(self, delivery: Delivery, job: Job, error: NoAnswer) -> None:
+        if not isinstance(error, NotSent):
+            self._receivers.did_not_answer(delivery.receiver)
+        self._failed(delivery, job, str(error), None)
+
+    def _failed(self, delivery: Delivery, job: Job, error: str, answer: Answered | None) -> None:
+        status = answer.status if answer else None
+        pause = pause_after(delivery, answer.retry_after if answer else 0)
+        log.info(
+            "a webhook was not delivered", job=str(job.id), delivery=str(delivery.id), reason=error, again_in=pause
+        )
+        if pause is None:
+            attempts.labels("given_up").inc()
+            self._stores.deliveries.give_up(delivery, job, error, answer=status)
+        else:
+            attempts.labels("put_off").inc()
+            self._stores.deliveries.put_off(delivery, job, error, answer=status, delay=pause)
+
+
+def pause_after(delivery: Delivery, retry_after: int) -> float | None:
+    """Seconds until the next try; None after the last one. The receiver may ask for more, up to an hour."""
+    tries = delivery.tries - delivery.tries_before
+    if tries > len(PAUSES):
+        return None
+    pause = PAUSES[max(tries, 1) - 1] * random.uniform(1 - JITTER, 1 + JITTER)
+    return max(pause, min(retry_after, MOST_RETRY_AFTER))
