@@ -23,6 +23,7 @@ from thumbnailer_storage.config import (
     listed,
     load,
 )
+from thumbnailer_storage.jobs.keys import Scope
 from thumbnailer_storage.jobs.model import MAX_OUTPUT_PIXELS, MAX_OUTPUTS
 from thumbnailer_storage.logs import LogSettings
 
@@ -39,6 +40,62 @@ KEEP_SECONDS = Field(
     description="How long a job's data is kept after its finish, in seconds, where it does not say `expires_in`.",
 )
 BODY_SECONDS = Field(300.0, gt=0, le=DAY, description="Longest time that a request's body may take, in seconds.")
+
+
+SCOPE_NAMES = {scope.value for scope in Scope}
+
+
+class OidcSettings(Settings):
+    """Whose tokens are taken beside keys, and what their claims mean here."""
+
+    oidc_issuer: str = Field(
+        "",
+        description="`https://` address of an OIDC issuer whose tokens are taken beside keys, as its tokens name it.",
+    )
+    oidc_audience: str = Field(
+        "", description="What tokens name as their audience, where they are meant for this service."
+    )
+    oidc_jwks_url: str = Field(
+        "", description="`https://` address of the issuer's keys; by default the issuer is asked where they are."
+    )
+    oidc_owner_claim: str = Field("sub", description="The claim that says whom the jobs of a token belong to.")
+    oidc_owner_prefix: str = Field(
+        "oidc:",
+        max_length=50,
+        description="Stands before that claim, so that no token has an owner of keys by chance; `-`: nothing does, and "
+        "a token that claims `ada` is the owner `ada`.",
+    )
+    oidc_scope_claim: str = Field(
+        "scope", description="The claim that says what a token may do: a list, or words with spaces between them."
+    )
+    oidc_scope_prefix: str = Field(
+        "thumbnailer:", description="Stands before a scope in that claim: `thumbnailer:submit`; `-`: nothing does."
+    )
+    oidc_scopes: Listed = Field(
+        (), description="What every token may do, whatever its claims say: some of submit, read, cancel, admin."
+    )
+
+    @property
+    def owner_prefix(self) -> str:
+        return "" if self.oidc_owner_prefix == "-" else self.oidc_owner_prefix
+
+    @property
+    def scope_prefix(self) -> str:
+        return "" if self.oidc_scope_prefix == "-" else self.oidc_scope_prefix
+
+    @field_validator("oidc_issuer", "oidc_jwks_url")
+    @classmethod
+    def nobody_listens_on_the_way(cls, value: str) -> str:
+        if value and not is_private_way(value):
+            raise ValueError("write it like https://login.example.com, without a name and a password")
+        return value
+
+    @field_validator("oidc_scopes")
+    @classmethod
+    def they_are_scopes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not set(names) <= SCOPE_NAMES:
+            raise ValueError("name some of submit, read, cancel and admin, separated by commas")
+        return names
 
 
 class LimitSettings(Settings):
@@ -96,7 +153,7 @@ class WebhookSettings(Settings):
         return Rules(self.webhook_ports or usual, self.webhook_networks, self.webhook_insecure_http)
 
 
-class ApiSettings(LimitSettings, WebhookSettings):
+class ApiSettings(OidcSettings, LimitSettings, WebhookSettings):
     """Where the API listens, and how much it takes on."""
 
     host: str = HOST
@@ -162,6 +219,19 @@ class ApiSettings(LimitSettings, WebhookSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def tokens_are_for_somebody(self) -> Self:
+        if self.oidc_issuer and self.auth != "keys":
+            raise ValueError(
+                "THUMBNAILER_OIDC_ISSUER is set and THUMBNAILER_AUTH is 'nobody': say THUMBNAILER_AUTH=keys"
+            )
+        if bool(self.oidc_issuer) != bool(self.oidc_audience) or (self.oidc_jwks_url and not self.oidc_issuer):
+            raise ValueError(
+                "THUMBNAILER_OIDC_ISSUER and THUMBNAILER_OIDC_AUDIENCE go together: without an audience, tokens "
+                "that are meant for other services would be taken"
+            )
+        return self
+
     @field_validator("downloads_url")
     @classmethod
     def callers_can_use_it(cls, value: str) -> str:
@@ -220,6 +290,13 @@ class HousekeeperSettings(WebhookSettings):
         if len(set(names)) < len(names) or not all(INSTANCE_TYPE.fullmatch(name) for name in names):
             raise ValueError("name each type once, separated by commas: g4dn.xlarge,c7i.large")
         return names
+
+
+def is_private_way(address: str) -> bool:
+    """Whether nobody can read or change what comes from there: TLS, or this very machine. Without name and password."""
+    parts = urlsplit(address)
+    known = parts.hostname is not None and parts.username is None and not re.search(r"\s", address)
+    return known and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")))
 
 
 def is_loopback(host: str) -> bool:

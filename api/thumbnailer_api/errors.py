@@ -3,7 +3,9 @@
 ApiError
 ├── Unauthenticated
 │   ├── NoKey             none was sent
+│   ├── WrongToken        no token of the issuer for this service, or not any more
 │   └── WrongKey          malformed, unknown, revoked or ended: nobody is told which
+├── IssuerUnavailable     nobody can say just now whether a token is good
 ├── MissingScope          we know who calls: they may not do this
 ├── TooMany               the owner has reached a limit
 ├── Malformed             not the HTTP, JSON or multipart that it says it is
@@ -57,6 +59,25 @@ class WrongKey(Unauthenticated):
         "The key that was sent is not valid: see that it is whole, or ask whoever runs the service for another one."
     )
     challenge = f'{Unauthenticated.challenge}, error="invalid_token"'
+
+
+class WrongToken(Unauthenticated):
+    """The token that was sent is no good here."""
+
+    detail = (
+        "The token that was sent is not valid here: it may have ended, or be meant for another service. Get a new one, "
+        "for the audience that whoever runs the service names."
+    )
+    challenge = f'{Unauthenticated.challenge}, error="invalid_token"'
+
+
+class IssuerUnavailable(ApiError):
+    """The keys that would tell whether a token is good cannot be had."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The issuer of your token does not answer, so that nobody can tell whether it is good: try again."
+        )
 
 
 class MissingScope(ApiError):

@@ -47,6 +47,8 @@ PROBLEMS: Mapping[type[Exception], Problem] = MappingProxyType(
     {
         errors.NoKey: Problem("no-key", 401, "A key is needed"),
         errors.WrongKey: Problem("wrong-key", 401, "The key is not valid"),
+        errors.WrongToken: Problem("wrong-token", 401, "The token is not valid"),
+        errors.IssuerUnavailable: Problem("issuer-unavailable", 503, "The token cannot be judged now", retry_after=5),
         errors.MissingScope: Problem("missing-scope", 403, "The key may not do this"),
         errors.TooMany: Problem("too-many", 429, "A limit is reached"),
         errors.Malformed: Problem("malformed-request", 400, "The request is malformed"),

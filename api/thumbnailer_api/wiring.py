@@ -8,8 +8,11 @@ from typing import Self
 from thumbnailer_api import metrics
 from thumbnailer_api.admission import Admission
 from thumbnailer_api.auth import Authenticator
+from thumbnailer_api.auth.both import KeysAndTokens
+from thumbnailer_api.auth.issuer import IssuerKeys
 from thumbnailer_api.auth.keys import Keys
 from thumbnailer_api.auth.nobody import Nobody
+from thumbnailer_api.auth.tokens import Tokens
 from thumbnailer_api.config import ApiSettings
 from thumbnailer_api.intake.offer import Offer
 from thumbnailer_api.sending import Sender
@@ -49,7 +52,7 @@ class Wiring:
         return cls(
             settings=settings,
             stores=stores,
-            authenticator=Keys(stores.keys) if settings.auth == "keys" else Nobody(),
+            authenticator=authenticator_of(settings, stores),
             transfers=Admission(settings.threads // 2, metrics.transfers, TRANSFERS_BUSY),
             sender=Sender(stores),
             waiting=Waiting(stores.jobs, Admission(settings.threads // 4, metrics.waiting, WAITING_BUSY)),
@@ -64,3 +67,13 @@ class Wiring:
             ),
             hooks=Hooks.of(settings, stores.settings, stores.callbacks),
         )
+
+
+def authenticator_of(settings: ApiSettings, stores: Stores) -> Authenticator:
+    """The one way to tell callers apart that the settings name, or both."""
+    if settings.auth == "nobody":
+        return Nobody()
+    keys = Keys(stores.keys)
+    if not settings.oidc_issuer:
+        return keys
+    return KeysAndTokens(keys, Tokens(settings, IssuerKeys(settings.oidc_issuer, settings.oidc_jwks_url)))

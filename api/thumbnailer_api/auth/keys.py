@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from werkzeug.datastructures import Headers
 
 from thumbnailer_api.auth import Caller
+from thumbnailer_api.auth.bearer import shown_in
 from thumbnailer_api.auth.uses import Uses
-from thumbnailer_api.errors import NoKey, WrongKey
+from thumbnailer_api.errors import WrongKey
 from thumbnailer_storage.jobs.key_format import is_well_formed
 from thumbnailer_storage.jobs.keys import KeyStore
-
-BEARER = re.compile(r"bearer(?: +(.*))?", re.IGNORECASE)
 
 
 class Keys:
@@ -23,8 +20,11 @@ class Keys:
         self._uses = Uses(keys)
 
     def caller(self, headers: Headers) -> Caller:
-        """Raises NoKey; WrongKey for whatever is wrong with a key, so that nobody can find out what."""
-        key = key_in(headers)
+        """Raises NoKey, and as `caller_of` does."""
+        return self.caller_of(shown_in(headers))
+
+    def caller_of(self, key: str) -> Caller:
+        """Raises WrongKey for whatever is wrong with a key, so that nobody can find out what."""
         found = self._keys.find(key) if is_well_formed(key) else None
         if found is None:
             raise WrongKey
@@ -41,11 +41,3 @@ class Keys:
     @property
     def healthy(self) -> bool:
         return self._uses.healthy
-
-
-def key_in(headers: Headers) -> str:
-    """What was sent as a key; raises NoKey."""
-    sent = BEARER.fullmatch(headers.get("Authorization", ""))
-    if sent is None:
-        raise NoKey
-    return sent[1] or ""

@@ -104,7 +104,7 @@ def with_keys(described: Json, scopes: Sequence[tuple[str, str, str]]) -> Json:
         "key": {
             "type": "http",
             "scheme": "bearer",
-            "description": "A key of the service: `thn_` and 36 or 40 characters.",
+            "description": "A key of the service, `thn_` and 36 or 40 characters; or, where it has an issuer, a token.",
         }
     }
     described["security"] = [{"key": []}]
@@ -116,10 +116,11 @@ def with_keys(described: Json, scopes: Sequence[tuple[str, str, str]]) -> Json:
             else:
                 call["security"] = [{"key": [needed[method, path]]}]
                 call["description"] += f" Needs the scope `{needed[method, path]}`."
-                refused = refusals(("no-key", "wrong-key", "missing-scope"))
+                refused = refusals(("no-key", "wrong-key", "wrong-token", "missing-scope"))
                 for answer in refused.values():
                     answer["headers"] |= {"WWW-Authenticate": CHALLENGE}
                 call["responses"] = dict(sorted((call["responses"] | refused).items()))
+                call["responses"]["503"]["description"] += " or `/problems/issuer-unavailable`"
                 call["x-curl"] = [line.replace("curl ", f"curl {SENT} ", 1) for line in call["x-curl"]]
     return described
 

@@ -99,7 +99,7 @@ class NewKey:
         for what, value, most in (("name", self.name, NAME_LENGTH), ("owner", self.owner, OWNER_LENGTH)):
             if not (value.isprintable() and value.strip() == value and 1 <= len(value) <= most):
                 raise InvalidKey(f"the {what} has to be 1 to {most} printable characters")
-            if value.startswith(PREFIX) or as_id(value):
+            if value.startswith(PREFIX) or (what == "name" and as_id(value)):  # owners of tokens often are ids
                 raise InvalidKey(f"the {what} must be neither a key nor an id: choose a word such as `laptop`")
         if not self.scopes:
             raise InvalidKey(f"a key without scopes could do nothing: give it some of {', '.join(Scope)}")
