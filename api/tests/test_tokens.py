@@ -357,7 +357,7 @@ def test_an_owner_of_tokens_is_none_of_keys_unless_that_is_meant(serving, issuer
     mine = call(service, issuer.token(), "/jobs", "POST", content=small).json()["id"]
     recorded = UUID(mine)
     assert service.stores.jobs.get(recorded).owner == "oidc:ada"
-    (event,) = service.stores.jobs.events(recorded)
+    (event,) = service.stores.events.of_job(recorded)
     assert event.by == "token of ada"
     key = service.new_key("laptop", "ada")
     assert call(service, key, f"/jobs/{mine}").status_code == 404

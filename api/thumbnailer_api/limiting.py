@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from thumbnailer_api.config import LimitSettings
+from thumbnailer_api.auth.settings import LimitSettings
 from thumbnailer_api.errors import TooMany
 from thumbnailer_storage.jobs.limits import MINUTE, Limits, Rate, Spent
 

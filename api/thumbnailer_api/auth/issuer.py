@@ -16,7 +16,7 @@ import httpcore
 import jwt
 import structlog
 
-from thumbnailer_api.config import is_private_way
+from thumbnailer_api.auth.settings import is_private_way
 from thumbnailer_api.errors import IssuerUnavailable
 
 AGE_SECONDS = 300.0

@@ -9,7 +9,7 @@ import structlog
 
 from thumbnailer_api.auth import Caller
 from thumbnailer_api.auth.issuer import ALGORITHMS, IssuerKeys
-from thumbnailer_api.config import OidcSettings
+from thumbnailer_api.auth.settings import OidcSettings
 from thumbnailer_api.errors import WrongToken
 from thumbnailer_storage.jobs.key_format import PREFIX
 from thumbnailer_storage.jobs.keys import Scope

@@ -8,7 +8,7 @@ from flask import Response, g, request
 
 from thumbnailer_api.intake.json_body import json_asked
 from thumbnailer_api.intake.keys import KeyAsked, KeysAsked
-from thumbnailer_api.intake.queries import judged, once, pairs
+from thumbnailer_api.intake.queries import options
 from thumbnailer_api.routes.jobs import act
 from thumbnailer_api.routes.shaping import json_answer
 from thumbnailer_api.wire.keys import KeyAnswer, KeysAnswer, NewKeyAnswer
@@ -28,7 +28,7 @@ def post(wiring: Wiring) -> Response:
 
 def newest(wiring: Wiring) -> Response:
     """Keys of everybody, or of one owner, newest first."""
-    asked = judged(KeysAsked, once(pairs(request.environ["QUERY_STRING"])))
+    asked = options(KeysAsked, request.environ["QUERY_STRING"])
     page = wiring.stores.keys.page(**dict(asked))
     return json_answer(KeysAnswer(keys=[KeyAnswer.of(key) for key in page.keys], next=page.next))
 
