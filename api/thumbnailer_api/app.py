@@ -6,11 +6,13 @@ import re
 import time
 from collections.abc import Callable
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
 from uuid import uuid4
 
 import structlog
 from flask import Flask, Response, g, request
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from thumbnailer_api import metrics, problems
 from thumbnailer_api.errors import MissingScope
@@ -67,6 +69,9 @@ def create_app(wiring: Wiring) -> Flask:
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect to whatever host the caller names
+    if wiring.settings.proxies:
+        fixed = ProxyFix(app.wsgi_app, x_for=wiring.settings.proxies, x_proto=0, x_host=0)
+        app.wsgi_app = fixed  # type: ignore[method-assign]  # as werkzeug's documentation does it
     for method, path, handler, _ in ROUTES:
         app.add_url_rule(path, name_of(handler), partial(handler, wiring), methods=[method])
     for method, path, handler in OPEN_ROUTES:
@@ -89,7 +94,16 @@ def begin() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if SANE_ID.fullmatch(given) else uuid4().hex
     g.method = request.method
+    g.address = an_address(request.remote_addr)
     g.started = time.perf_counter()
+
+
+def an_address(given: str | None) -> str | None:
+    """Where the request came from; what a proxy's caller may have made up is none."""
+    try:
+        return str(ip_address(given or ""))
+    except ValueError:
+        return None
 
 
 def authenticate(wiring: Wiring) -> None:
@@ -124,6 +138,7 @@ def finish(answer: Response) -> Response:
         route=route,
         status=answer.status_code,
         ms=round(seconds * 1000, 1),
+        address=g.address,
         request_id=g.request_id,
         **about,
     )

@@ -120,6 +120,13 @@ class ApiSettings(OidcSettings, LimitSettings, WebhookSettings):
     downloads_url: str = Field(
         "", description="`http://` or `https://` address of the `s3://` store as callers reach it; by default ours."
     )
+    proxies: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="How many proxies, such as an Ingress, every request passes: their `X-Forwarded-For` says where "
+        "it comes from. 0: nobody's is believed.",
+    )
     drain_seconds: float = Field(
         0.0, ge=0, le=DAY, description="Pause on SIGTERM between turning not ready and accepting no more, in seconds."
     )

@@ -63,7 +63,8 @@ class Handler:
     def handle(self, hold: Hold, child: Child) -> None:
         """Work on the job, then record what came out of it."""
         began = time.monotonic()
-        with structlog.contextvars.bound_contextvars(job=str(hold.job.id), attempt=hold.job.attempt):
+        about = {"job": str(hold.job.id), "attempt": hold.job.attempt, "request_id": hold.job.request}
+        with structlog.contextvars.bound_contextvars(**about):
             change = self._work(hold, child)
             self._holds.judged(hold)
             self._record(hold, change)

@@ -96,7 +96,7 @@ def job_id(text: str) -> UUID:
 
 def act() -> Act:
     """Who makes this request, for the events that it brings about."""
-    return Act(by=g.get("key"), address=request.remote_addr, request=g.request_id)
+    return Act(by=g.get("key"), address=g.address, request=g.request_id)
 
 
 def seconds_to_wait(prefer: str | None) -> int:

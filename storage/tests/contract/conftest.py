@@ -84,6 +84,13 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
         yield from opened(settings)
 
 
+@pytest.fixture(params=DATABASES, ids=name_of)
+def backend(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Makes the settings of one database, which has no tables yet."""
+    found: Callable[..., Any] = request.param
+    return found
+
+
 @pytest.fixture(params=QUEUES, ids=name_of)
 def queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Queue]:
     with request.param(request, tmp_path) as settings:
