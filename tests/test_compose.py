@@ -177,9 +177,7 @@ def test_the_containers_may_do_as_little_as_possible(project: Project) -> None:
         assert found["Config"]["User"] not in ("", "0", "root")
         assert all(bound["HostIp"] == "127.0.0.1" for port in host["PortBindings"].values() for bound in port)
         ways = {network.removeprefix(f"{project.name}_") for network in found["NetworkSettings"]["Networks"]}
-        assert ways == (
-            {"inside"} if container["Service"] in ("worker", "housekeeper", "migrate") else {"inside", "outside"}
-        )
+        assert ways == ({"inside"} if container["Service"] in ("worker", "migrate") else {"inside", "outside"})
     command = ["docker", "network", "inspect", f"{project.name}_inside"]
     assert (
         json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)[0]["Internal"] is True

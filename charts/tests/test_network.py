@@ -50,7 +50,7 @@ def opens(rule: Object, key: str, peer: Peer | None, port: int, rendered: Render
 
 def meant(each: Object, peer: Peer | None, rendered: Rendered) -> bool:
     if "ipBlock" in each or peer is None:
-        return False
+        return peer is None and each.get("ipBlock", {}).get("cidr") == "0.0.0.0/0"
     if isinstance(peer, str):
         selector = each.get("podSelector", {}).get("matchLabels", {})
         return "namespaceSelector" not in each and selector.items() <= labels(rendered, peer).items()
@@ -73,6 +73,7 @@ NEEDED: list[tuple[Peer, Peer | None, int]] = [
     (KEDA, "housekeeper", 8083),
     (SOMEBODY, "api", 8080),
     ("test", "api", 8080),
+    ("housekeeper", None, 443),
 ]
 
 
@@ -85,7 +86,9 @@ CLOSED: list[tuple[Peer, Peer | None, int]] = [
     *[(SOMEBODY, store, port) for store, port in STORES.items()],
     *[(SOMEBODY, program, port) for program, port in PROGRAMS.items()],
     *[(store, None, 443) for store in STORES],
-    *[(program, None, 443) for program in PROGRAMS],
+    *[(program, None, 443) for program in PROGRAMS if program != "housekeeper"],
+    ("housekeeper", None, 80),
+    *[("housekeeper", other, 443) for other in (SOMEBODY, "api", "worker")],
     *[(MONITORING, store, port) for store, port in STORES.items()],
     (KEDA, "postgresql", 5432),
     (KEDA, "minio", 9000),
@@ -128,13 +131,27 @@ def test_keda_reads_the_database_where_the_queue_is_in_it() -> None:
 )
 def test_stores_outside_are_reached_on_their_ports_and_no_others(way: str, ports: set[int], program: str) -> None:
     rendered = render(way)
-    assert {port for port in (5432, 6432, 443, 80, 9000, 9324) if reaches(rendered, program, None, port)} == ports
+    webhooks = {443} if program == "housekeeper" else set()
+    found = {port for port in (5432, 6432, 443, 80, 9000, 9324) if reaches(rendered, program, None, port)}
+    assert found == ports | webhooks
 
 
 def test_spot_prices_are_read_by_the_housekeeper_alone() -> None:
     rendered = render("price-gate")
     assert reaches(rendered, "housekeeper", None, 443)
     assert not reaches(rendered, "worker", None, 443)
+
+
+def test_webhooks_reach_private_networks_only_where_values_name_them() -> None:
+    def blocks(values: str) -> dict[str, list[str]]:
+        egress = [rule for rule in rules(render(values), "housekeeper", "Egress") if rule.get("to")]
+        found = [each["ipBlock"] for rule in egress for each in rule["to"] if "ipBlock" in each]
+        return {block["cidr"]: block.get("except", []) for block in found}
+
+    assert {"10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"} <= set(blocks("default")["0.0.0.0/0"])
+    assert {"fc00::/7", "fe80::/10"} <= set(blocks("default")["::/0"])
+    assert "10.20.0.0/16" not in blocks("default")
+    assert {"10.20.0.0/16", "fd00:20::/64"} <= blocks("everything-said").keys()
 
 
 def test_who_may_call_can_be_said_and_helm_test_still_passes() -> None:

@@ -102,6 +102,7 @@ def test_names_stay_text_whatever_they_look_like(name: str) -> None:
         "global": {"imagePullSecrets": [name]},
         "api": {"priorityClassName": name, "ingress": {"enabled": True, "className": name, "hosts": ["a"]}},
         "auth": {"firstKey": {"existingSecret": name, "key": name}},
+        "webhooks": {"existingSecret": name, "key": name},
         "postgresql": store | {"passwordKey": name},
         "minio": store | {"accessKeyIdKey": name, "secretAccessKeyKey": name},
         "workers": {"pools": {name: pool}},

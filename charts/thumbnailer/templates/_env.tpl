@@ -45,6 +45,27 @@ housekeeper), and maybe settings: those of the component or pool, which go befor
 {{- end }}
 {{- end }}
 
+{{/* What API and housekeeper know of webhooks; workers know nothing of them, and so hold no key to their secrets. */}}
+{{- define "thumbnailer.webhooksEnv" -}}
+{{- with .Values.webhooks -}}
+{{- with include "thumbnailer.secretKeysSecret" $ -}}
+- name: THUMBNAILER_SECRET_KEYS
+  valueFrom:
+    secretKeyRef: {{ dict "name" . "key" $.Values.webhooks.key | toJson }}
+{{ end -}}
+- name: THUMBNAILER_WEBHOOK_PORTS
+  value: {{ join "," .ports | quote }}
+{{- with .networks }}
+- name: THUMBNAILER_WEBHOOK_NETWORKS
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- if .insecureHttp }}
+- name: THUMBNAILER_WEBHOOK_INSECURE_HTTP
+  value: "yes"
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* Helm reads whole numbers as floats, and would write 1e+08. */}}
 {{- define "thumbnailer.string" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ . }}{{- end -}}

@@ -81,6 +81,27 @@ Roles of AWS come from STS, on the same port as S3 and SQS, or from EKS's agent 
 {{- end }}
 {{- end }}
 
+{{/*
+The way of webhooks: out to the internet, and to no private network that is not named. The program judges each address
+too; this holds where it errs.
+*/}}
+{{- define "thumbnailer.toReceivers" }}
+- ports:
+    {{- range .Values.webhooks.ports }}
+    - {port: {{ int . }}, protocol: TCP}
+    {{- end }}
+  to:
+    - ipBlock:
+        cidr: 0.0.0.0/0
+        except: [10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16]
+    - ipBlock:
+        cidr: ::/0
+        except: ["fc00::/7", "fe80::/10"]
+    {{- range .Values.webhooks.networks }}
+    - ipBlock: {cidr: {{ quote . }}}
+    {{- end }}
+{{- end }}
+
 {{/* The port of an address; 443 where it names none and is not http. */}}
 {{- define "thumbnailer.portOf" -}}
 {{- $named := regexFind ":[0-9]+$" (default "https://aws" . | urlParse).host | trimPrefix ":" -}}

@@ -154,6 +154,7 @@ api.httpRoute.parentRefs is empty: name the Gateway that the route hangs on.
   "AUTH" "auth.mode" "INSECURE_NO_AUTH" "auth.insecureNoAuth" "DATABASE" "database" "OBJECTS" "objects" "QUEUE" "queue"
   "QUEUE_LIMIT" "elasticmq.queueLimit" "CREATE_BUCKET" "minio.enabled" "CLASSES" "workers.pools" "SPOT_PRICES" "housekeeper.spotPrices"
   "START_SECONDS" "" "HOST" "" "DATA" "" "PORT" "api.service.port" "PRESETS" "api.presets"
+  "SECRET_KEYS" "webhooks.existingSecret" "WEBHOOK_PORTS" "webhooks.ports" "WEBHOOK_NETWORKS" "webhooks.networks" "WEBHOOK_INSECURE_HTTP" "webhooks.insecureHttp"
   "API_HEALTH_PORT" "" "HOUSEKEEPER_HEALTH_PORT" "" "WORKER_HEALTH_PORT" "" "DRAIN_SECONDS" "api.drainSeconds") -}}
 {{- end }}
 

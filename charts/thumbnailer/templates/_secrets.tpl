@@ -2,6 +2,11 @@
 {{ default (printf "%s-first-key" (include "thumbnailer.fullname" .)) .Values.auth.firstKey.existingSecret }}
 {{- end }}
 
+{{/* Where the keys of webhooks' secrets are; empty: nowhere. */}}
+{{- define "thumbnailer.secretKeysSecret" -}}
+{{ default (ternary (printf "%s-secret-keys" (include "thumbnailer.fullname" .)) "" .Values.secrets.generate) .Values.webhooks.existingSecret }}
+{{- end }}
+
 {{/* Says so where the cluster has no such Secret, or not this entry of it. Given root, name and key. */}}
 {{- define "thumbnailer.isMissing" -}}
 {{- if not (hasKey (default dict (lookup "v1" "Secret" .root.Release.Namespace .name).data) .key) }}yes{{ end -}}
