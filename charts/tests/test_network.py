@@ -154,6 +154,13 @@ def test_webhooks_reach_private_networks_only_where_values_name_them() -> None:
     assert {"10.20.0.0/16", "fd00:20::/64"} <= blocks("everything-said").keys()
 
 
+def test_the_api_alone_reaches_the_issuer_of_tokens_on_its_port() -> None:
+    rendered = render("everything-said")
+    assert reaches(rendered, "api", None, 8443)
+    assert not reaches(rendered, "worker", None, 8443)
+    assert not reaches(rendered, "api", None, 444)
+
+
 def test_who_may_call_can_be_said_and_helm_test_still_passes() -> None:
     rendered = render("reached-from-outside")
     assert reaches(rendered, {"kubernetes.io/metadata.name": "ingress-nginx"}, "api", 8080)

@@ -132,6 +132,20 @@ def test_presets_are_one_setting_that_the_api_can_read() -> None:
     assert [preset.name for preset in load(ApiSettings, {"THUMBNAILER_PRESETS": presets}).presets] == ["avatar", "card"]
 
 
+def test_the_api_alone_is_told_of_the_issuer_and_of_limits_and_can_read_both() -> None:
+    told = {about: environment(each) for about, each in render("everything-said").containers()}
+    (api,) = [each for about, each in told.items() if about.endswith("container api")]
+    names = [name for name in api if name.startswith(("THUMBNAILER_OIDC_", "THUMBNAILER_OWNER_", "THUMBNAILER_AUTH"))]
+    settings = load(ApiSettings, {name: api[name] for name in names})
+    assert (settings.oidc_issuer, settings.oidc_audience) == (
+        "https://login.example.net:8443/realms/pictures",
+        "thumbnailer",
+    )
+    assert (settings.owner_prefix, settings.oidc_scopes) == ("", ("submit", "read"))
+    assert (settings.owner_requests_per_minute, settings.owner_bytes_per_day) == (600, 10737418240)
+    assert sum("THUMBNAILER_OIDC_ISSUER" in each for each in told.values()) == 1
+
+
 def test_no_address_holds_a_password(rendered: Rendered) -> None:
     for about, container in rendered.containers():
         for name, value in environment(container).items():

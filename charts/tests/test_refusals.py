@@ -112,6 +112,10 @@ TOGETHER: list[tuple[str, tuple[Object | str, ...], str]] = [
     ("the chart's own setting", (at("settings", {"DATABASE": "x"}),), r"settings\.DATABASE.*use database"),
     ("a pool's own setting for all", (at("settings", {"QUEUES": "x"}),), r"settings\.QUEUES.*queues"),
     ("one in the API's", (at("api.settings", {"AUTH": "nobody"}),), r"api\.settings\.AUTH.*auth\.mode"),
+    ("an issuer as a setting", (at("api.settings", {"OIDC_ISSUER": "https://x"}),), r"OIDC_ISSUER.*use auth\.oidc"),
+    ("a limit as a setting", (at("settings", {"OWNER_JOBS_WAITING": 1}),), r"OWNER_JOBS_WAITING.*use auth\.limits"),
+    ("an issuer without an audience", (at("auth.oidc.issuer", "https://x"),), r"auth\.oidc\.audience.*set both"),
+    ("keys of no issuer", (at("auth.oidc.jwksUrl", "https://x"),), r"auth\.oidc\.jwksUrl.*name the issuer"),
     ("presets as a setting", (at("api.settings", {"PRESETS": "a: size=9x9"}),), r"PRESETS.*use api\.presets"),
     ("one in a pool's", (pool(settings={"CONCURRENCY": 2}),), r"standard\.settings\.CONCURRENCY.*concurrency"),
     (

@@ -66,6 +66,26 @@ housekeeper), and maybe settings: those of the component or pool, which go befor
 {{- end }}
 {{- end }}
 
+{{/* Whose tokens are taken beside keys, and how much each owner may ask for: what the API alone is told. */}}
+{{- define "thumbnailer.callersEnv" -}}
+{{- $told := dict }}
+{{- with .Values.auth.oidc }}
+{{- if .issuer }}
+{{- $told = dict "OIDC_ISSUER" .issuer "OIDC_AUDIENCE" .audience "OIDC_JWKS_URL" .jwksUrl "OIDC_SCOPES" (join "," .scopes)
+  "OIDC_OWNER_CLAIM" .ownerClaim "OIDC_OWNER_PREFIX" .ownerPrefix "OIDC_SCOPE_CLAIM" .scopeClaim "OIDC_SCOPE_PREFIX" .scopePrefix }}
+{{- end }}
+{{- end }}
+{{- with .Values.auth.limits }}
+{{- $told = merge $told (dict "OWNER_REQUESTS_PER_MINUTE" .requestsPerMinute "OWNER_JOBS_WAITING" .jobsWaiting "OWNER_BYTES_PER_DAY" .bytesPerDay) }}
+{{- end }}
+{{- range $name, $value := $told }}
+{{- if $value }}
+- name: THUMBNAILER_{{ $name }}
+  value: {{ include "thumbnailer.string" $value | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* Helm reads whole numbers as floats, and would write 1e+08. */}}
 {{- define "thumbnailer.string" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ . }}{{- end -}}

@@ -102,6 +102,20 @@ too; this holds where it errs.
     {{- end }}
 {{- end }}
 
+{{/* The way of the API to the issuer of tokens and its keys, on their ports: a policy knows no host names. */}}
+{{- define "thumbnailer.toIssuer" -}}
+{{- $ports := list }}
+{{- range compact (list .Values.auth.oidc.issuer .Values.auth.oidc.jwksUrl) }}
+{{- $ports = append $ports (include "thumbnailer.portOf" . | int) }}
+{{- end }}
+{{- with $ports | uniq }}
+- ports:
+    {{- range . }}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The port of an address; 443 where it names none and is not http. */}}
 {{- define "thumbnailer.portOf" -}}
 {{- $named := regexFind ":[0-9]+$" (default "https://aws" . | urlParse).host | trimPrefix ":" -}}

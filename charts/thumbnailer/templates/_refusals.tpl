@@ -99,6 +99,15 @@ auth.insecureNoAuth is true, and auth.mode is keys: set auth.mode=nobody to ask 
 {{- if and (eq .mode "nobody") .firstKey.existingSecret }}
 auth.firstKey.existingSecret is {{ .firstKey.existingSecret }}, and auth.mode is nobody, which has no keys: set auth.mode=keys, or leave it empty.
 {{- end }}
+{{- if and .oidc.issuer (eq .mode "nobody") }}
+auth.oidc.issuer is {{ .oidc.issuer }}, and auth.mode is nobody: set auth.mode=keys, or leave it empty.
+{{- end }}
+{{- if ne (empty .oidc.issuer) (empty .oidc.audience) }}
+auth.oidc.issuer is {{ quote .oidc.issuer }} and auth.oidc.audience is {{ quote .oidc.audience }}: set both, or tokens that are meant for other services would be taken.
+{{- end }}
+{{- if and .oidc.jwksUrl (not .oidc.issuer) }}
+auth.oidc.jwksUrl is {{ .oidc.jwksUrl }}, and auth.oidc.issuer is empty: name the issuer whose keys they are.
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -151,7 +160,9 @@ api.httpRoute.parentRefs is empty: name the Gateway that the route hangs on.
 {{/* What the chart sets, and by which value, if any; pools refuse those of theirs themselves. */}}
 {{- define "thumbnailer.ownedSettings" -}}
 {{- toYaml (dict
-  "AUTH" "auth.mode" "INSECURE_NO_AUTH" "auth.insecureNoAuth" "DATABASE" "database" "OBJECTS" "objects" "QUEUE" "queue"
+  "OIDC_ISSUER" "auth.oidc" "OIDC_AUDIENCE" "auth.oidc" "OIDC_JWKS_URL" "auth.oidc" "OIDC_SCOPES" "auth.oidc" "OIDC_OWNER_CLAIM" "auth.oidc"
+  "OIDC_OWNER_PREFIX" "auth.oidc" "OIDC_SCOPE_CLAIM" "auth.oidc" "OIDC_SCOPE_PREFIX" "auth.oidc" "OWNER_REQUESTS_PER_MINUTE" "auth.limits"
+  "OWNER_JOBS_WAITING" "auth.limits" "OWNER_BYTES_PER_DAY" "auth.limits" "AUTH" "auth.mode" "INSECURE_NO_AUTH" "auth.insecureNoAuth" "DATABASE" "database" "OBJECTS" "objects" "QUEUE" "queue"
   "QUEUE_LIMIT" "elasticmq.queueLimit" "CREATE_BUCKET" "minio.enabled" "CLASSES" "workers.pools" "SPOT_PRICES" "housekeeper.spotPrices"
   "START_SECONDS" "" "HOST" "" "DATA" "" "PORT" "api.service.port" "PRESETS" "api.presets"
   "SECRET_KEYS" "webhooks.existingSecret" "WEBHOOK_PORTS" "webhooks.ports" "WEBHOOK_NETWORKS" "webhooks.networks" "WEBHOOK_INSECURE_HTTP" "webhooks.insecureHttp"
