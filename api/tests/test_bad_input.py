@@ -195,6 +195,7 @@ LISTS = {
     "limit=201": "limit",
     "limit=many": "limit",
     "since=yesterday": "since",
+    "since=0.5": "since: '0.5' is neither a time",
     "since=2026-11-24T07:07:42": "since",
     "since=0001-01-01T00:00:00%2B14:00": "since: it lies outside the years 1 to 9999",
     "since=9999-12-31T23:59:59-14:00": "since: it lies outside the years 1 to 9999",

@@ -102,7 +102,9 @@ def test_usage_is_told_by_day_and_priority(start) -> None:
     assert own.http.get("/usage?since=2020-01-01&until=2020-01-31").json()["days"] == []
 
 
-@pytest.mark.parametrize("query", ["since=2026-13-01", "since=2026-11-02&until=2026-11-01", "since=1999-01-01", "x=1"])
+@pytest.mark.parametrize(
+    "query", ["since=2026-13-01", "since=2026-11-02&until=2026-11-01", "since=1999-01-01", "until=0", "x=1"]
+)
 def test_a_span_that_is_none_is_refused(service, query) -> None:
     assert service.http.get(f"/usage?{query}").status_code == 422
 

@@ -83,16 +83,22 @@ def test_pages_lead_through_all_keys_of_an_owner_and_their_cursors_stay_good(adm
         ({"name": "x", "end": "2001-01-31T00:00:00Z"}, "is over already"),
         ({"name": "x", "end": "2999-01-31"}, "end"),
         ({"name": "x", "key": "thn_mine"}, "key: there is no such field"),
-        ({"name": "taken", "owner": "ada"}, "has a key 'taken' already"),
     ],
 )
 def test_a_key_that_cannot_be_is_refused_by_the_field_that_is_wrong(guarded, admin, asked, field) -> None:
-    if asked.get("name") == "taken":
-        made(admin, **asked)
     before = len(guarded.stores.keys.all())
     answer = admin.post("/keys", content=json.dumps(asked), headers={"Content-Type": "application/json"})
     assert answer.status_code in (400, 422)
     assert field in answer.json()["detail"]
+    assert len(guarded.stores.keys.all()) == before
+
+
+def test_a_name_that_the_owner_has_given_already_is_a_conflict(guarded, admin) -> None:
+    made(admin, name="taken", owner="ada")
+    before = len(guarded.stores.keys.all())
+    answer = admin.post("/keys", json={"name": "taken", "owner": "ada"})
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/key-exists")
+    assert "has a key 'taken' already" in answer.json()["detail"]
     assert len(guarded.stores.keys.all()) == before
 
 

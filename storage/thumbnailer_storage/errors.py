@@ -20,6 +20,7 @@ StorageError
 ├── InvalidCursor             a page's beginning that is none of ours
 ├── KeyNotFound
 ├── InvalidKey                a key that cannot be made, or is not told apart from others
+│   └── KeyExists             its owner has one of that name
 ├── SchemaTooOld              somebody has to migrate
 ├── SchemaTooNew              this program is older than the database
 ├── ForeignStore              the object store belongs to another database
@@ -121,6 +122,10 @@ class KeyNotFound(StorageError):
 
 class InvalidKey(StorageError, ValueError):
     """No key can be made so, or several are called so; the text says what to do."""
+
+
+class KeyExists(InvalidKey):
+    """Its owner has a key of that name already."""
 
 
 class SchemaTooOld(StorageError):

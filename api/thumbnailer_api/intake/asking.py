@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BeforeValidator,
     Field,
     ValidationError,
@@ -19,6 +17,7 @@ from pydantic import (
 from thumbnailer_api.intake.base import Asked
 from thumbnailer_api.intake.mistakes import in_our_words, shown
 from thumbnailer_api.intake.offer import Offer, offer_of
+from thumbnailer_api.intake.times import Moment
 from thumbnailer_api.intake.webhooks import JobWebhook
 from thumbnailer_storage.jobs.model import MAX_METADATA_BYTES, MAX_OUTPUTS, MAX_SIDE, Fit, Output, Priority, Status
 
@@ -237,22 +236,12 @@ class JobAsked(Asked):
             raise in_our_words(error, "The part `job`") from None
 
 
-def a_time(given: datetime) -> datetime:
-    """In UTC; the first and the last hours of the calendar are none there."""
-    try:
-        return given.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("it lies outside the years 1 to 9999 in UTC") from None
-
-
 class CancelAsked(Asked):
     """Which of the caller's jobs are cancelled."""
 
     status: Literal["pending", "processing"] = Field(description="Those in this state.")
     priority: Priority | None = Field(default=None, description="Only jobs of this priority.")
-    since: Annotated[AwareDatetime, AfterValidator(a_time)] | None = Field(
-        default=None, description="Only jobs accepted at this time or later (RFC 3339)."
-    )
+    since: Moment | None = Field(default=None, description="Only jobs accepted at this time or later (RFC 3339).")
 
 
 class ListAsked(Asked):
@@ -260,8 +249,6 @@ class ListAsked(Asked):
 
     status: Status | None = Field(default=None, description="Only jobs in this state.")
     priority: Priority | None = Field(default=None, description="Only jobs of this priority.")
-    since: Annotated[AwareDatetime, AfterValidator(a_time)] | None = Field(
-        default=None, description="Only jobs accepted at this time or later (RFC 3339)."
-    )
+    since: Moment | None = Field(default=None, description="Only jobs accepted at this time or later (RFC 3339).")
     limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
     cursor: str | None = Field(default=None, max_length=200, description="`next` of the page before.")

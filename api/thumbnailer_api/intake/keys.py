@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from thumbnailer_api.intake.asking import a_time
 from thumbnailer_api.intake.base import Asked
+from thumbnailer_api.intake.times import Moment
 from thumbnailer_storage.jobs.keys import USUAL, NewKey, Scope
 from thumbnailer_storage.jobs.tables import NAME_LENGTH, OWNER_LENGTH
 
@@ -35,9 +35,7 @@ class KeyAsked(Asked):
     )
     scopes: list[Scope] = Field(default=list(USUAL), min_length=1, max_length=len(Scope), description="What it may do.")
     days: int | None = Field(default=None, ge=1, le=36500, description="Refuse it after so many days.")
-    end: Annotated[AwareDatetime, AfterValidator(a_time)] | None = Field(
-        default=None, description="Refuse it from this time on (RFC 3339); instead of `days`."
-    )
+    end: Moment | None = Field(default=None, description="Refuse it from this time on (RFC 3339); instead of `days`.")
 
     @model_validator(mode="after")
     def the_record_takes_it(self) -> Self:

@@ -140,8 +140,10 @@ def schemas(offer: Offer) -> Json:
     found: Json = renamed(made["$defs"])
     fields = found["JobAsked"]["properties"]
     fields["output"] = {**fields["outputs"], "description": "Another name for `outputs`."}
+    found["JobAsked"]["not"] = {"required": ["output", "outputs"]}
     for outputs in (fields["outputs"], fields["output"]):
         outputs["anyOf"][0]["maxItems"] = offer.max_outputs
+    fields["expires_in"]["anyOf"][0] |= {"minimum": 1, "maximum": offer.keep_seconds_max}
     restrict(fields["class"], offer.classes)
     preset = found["OutputAsked"]["properties"]["preset"]
     restrict(preset, [each.name for each in offer.presets])

@@ -81,6 +81,7 @@ DETAILS = {
     "issuer-unavailable": "The issuer of your token does not answer, so that nobody can tell whether it is good.",
     "missing-scope": "This needs the scope `cancel`, which your key or token does not have: ask for one that has it.",
     "too-many": "60 jobs may be sent in a minute: send this one again in 1 s.",
+    "key-exists": "Ada has a key 'laptop' already: revoke that one first, or choose another name.",
     "webhook-not-found": "You have no default webhook: PUT /webhook sets one.",
     "delivery-not-found": f"There is no delivery {ID} of this job.",
     "job-not-found": f"There is no job {ID}.",

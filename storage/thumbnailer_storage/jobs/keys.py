@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exc, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from thumbnailer_storage.errors import InvalidKey, KeyNotFound
+from thumbnailer_storage.errors import InvalidKey, KeyExists, KeyNotFound
 from thumbnailer_storage.jobs.cursors import cursor_after, older_than
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.key_format import PREFIX, hash_of, is_well_formed
@@ -202,7 +202,7 @@ def added(connection: Connection, new: NewKey, key: str, act: Act) -> Key:
     try:
         connection.execute(insert(keys).values(values))
     except exc.IntegrityError:
-        raise InvalidKey(
+        raise KeyExists(
             f"{new.owner} has a key {new.name!r} already, or this very key is registered: revoke that one first, or "
             "choose another name"
         ) from None

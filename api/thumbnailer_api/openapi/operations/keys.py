@@ -40,7 +40,7 @@ def post_key() -> Json:
             {"Location": {"description": "Its path.", "schema": {"type": "string"}}},
         ),
         id="createKey",
-        problems=BODY_PROBLEMS,
+        problems=(*BODY_PROBLEMS, "key-exists"),
         body=body,
         curl=(
             """curl -H 'Content-Type: application/json' -d '{"name": "ci", "owner": "build", "days": 90}' $URL/keys""",
