@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from thumbnailer_api import app
 from thumbnailer_api.auth import issuer as issuing
 from thumbnailer_api.config import ApiSettings
 
@@ -195,6 +197,17 @@ def test_whatever_is_wrong_with_a_token_gets_one_and_the_same_answer(serving, is
         answers.add((answer.text, answer.headers["www-authenticate"]))
     assert len(answers) == 1
     assert issuer.asked == 1  # what is plainly wrong makes nobody ask, and what is not, no more than once in a while
+
+
+def test_every_route_judges_tokens_as_it_does_keys(serving, issuer) -> None:
+    service = serving()
+    stale, may_nothing = issuer.token(exp=1), issuer.token(scope="openid")
+    for method, path, _, scope in app.ROUTES:
+        address = re.sub("<[a-z]+>", "3b241101-e2bb-4255-8caf-4136c566a962", path)
+        assert is_refused(call(service, stale, address, method)), (method, path)
+        answer = call(service, may_nothing, address, method)
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/missing-scope"), (method, path)
+        assert f"`{scope}`" in answer.json()["detail"]
 
 
 def test_a_token_that_is_larger_than_any_head_is_refused_without_being_looked_at(serving, issuer) -> None:

@@ -6,10 +6,11 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import insert, select, text, update
+from sqlalchemy.dialects import sqlite
 
 from thumbnailer_storage.errors import InvalidCursor, InvalidKey, KeyNotFound
 from thumbnailer_storage.jobs.key_format import hash_of, new_key
-from thumbnailer_storage.jobs.keys import USUAL, Key, NewKey, Scope
+from thumbnailer_storage.jobs.keys import FIND, USUAL, Key, NewKey, Scope
 from thumbnailer_storage.jobs.model import Act
 from thumbnailer_storage.jobs.tables import clock, events, keys
 from thumbnailer_storage.opening import Stores
@@ -70,6 +71,24 @@ def test_a_key_of_a_release_without_scopes_has_the_usual_ones_and_unknown_ones_c
     found = stores.keys.find(key)
     assert found is not None
     assert found.scopes == {Scope.READ}
+
+
+def test_a_key_is_looked_up_by_its_whole_hash_through_an_index_and_compared_with_no_other(stores: Stores) -> None:
+    """How long a look-up takes tells of the hash at most, and no guess comes near to one: that is the constant time."""
+    _, key = made(stores)
+    statement = str(FIND.compile(dialect=sqlite.dialect()))
+    assert statement.count("keys.hash") == 1
+    assert "keys.hash = " in statement
+    guesses = {hash_of(f"{key[:-n]}{'!' * n}")[:4] for n in range(1, 9)}  # each is right but for its end
+    assert len(guesses) > 4
+    assert hash_of(key)[:8] not in {hash_of(f"{key[:-1]}{letter}")[:8] for letter in "!?-"}
+    explain = "EXPLAIN QUERY PLAN" if stores.database.embedded else "EXPLAIN"
+    with stores.database.read() as connection:
+        if not stores.database.embedded:
+            connection.execute(text("SET LOCAL enable_seqscan = off"))  # a table of one row needs no index otherwise
+        shown = connection.execute(text(f"{explain} SELECT id FROM keys WHERE hash = 'x'"))  # noqa: S608 - our own words
+        plan = " ".join(str(row) for row in shown)
+    assert "keys_by_hash" in plan or "sqlite_autoindex_keys" in plan
 
 
 def test_a_revoked_key_is_refused_from_the_same_moment_on(stores: Stores) -> None:
