@@ -21,7 +21,7 @@ from thumbnailer_storage.jobs.upkeep import Upkeep
 from thumbnailer_storage.objects import Objects
 from thumbnailer_storage.objects.directory import DirectoryObjects
 from thumbnailer_storage.queues import Queue
-from thumbnailer_storage.queues.sql import SqlQueue
+from thumbnailer_storage.queues.sql import COUNTED, SqlQueue
 
 MARKER = "marker"
 """The object that names the database whose objects these are."""
@@ -129,7 +129,7 @@ def open_objects(settings: StorageSettings) -> Objects:
 
 def open_queue(settings: StorageSettings, database: Database) -> Queue:
     if settings.queue == SQL_QUEUE:
-        return SqlQueue(database)
+        return SqlQueue(database, counted=max(COUNTED, settings.queue_limit))
     from thumbnailer_storage.queues.sqs import SqsQueue  # noqa: PLC0415 - as above
 
     return SqsQueue(settings.queue.removeprefix("sqs://"))

@@ -63,8 +63,8 @@ def faulty(stores: Stores) -> Faulty:
     return Faulty(stores.database)
 
 
-def added(stores: Stores, queue: str | None = None) -> Job:
-    return stores.jobs.add(Job.new(owner="ada", source=Source(bytes=1, sha256="0" * 64), job_class=queue))
+def added(stores: Stores, queue: str | None = None, *, owner: str = "ada") -> Job:
+    return stores.jobs.add(Job.new(owner=owner, source=Source(bytes=1, sha256="0" * 64), job_class=queue))
 
 
 def without_limit(stores: Stores, queue: SqlQueue) -> Stores:
@@ -97,6 +97,31 @@ def test_never_more_stand_in_the_queue_than_its_limit_and_all_pass_in_order(stor
         assert len(got) == min(7, len(jobs) - len(done) + len(got))
         feed()
     assert done == jobs
+
+
+def test_a_newcomers_job_goes_with_the_next_batch_past_a_long_backlog(stores: Stores) -> None:
+    for _ in range(20 * LIMIT):
+        added(stores)
+    feed = Feed(stores)
+    assert feed.catch_up("standard") == LIMIT - SHARE
+    newcomer = added(stores, owner="bob")
+    drained(stores, SHARE)
+    assert feed() == SHARE  # one of Ada's, and Bob's
+    with stores.database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM jobs WHERE owner = 'bob' AND sent > ''").scalar() == 1
+    assert newcomer.id in drained(stores, LIMIT)
+
+
+def test_owners_who_wait_for_a_small_queue_share_it_and_each_ones_jobs_pass_in_order(stores: Stores) -> None:
+    ids = {owner: [added(stores, owner=owner).id for _ in range(30)] for owner in ("ada", "bob", "eve")}
+    feed, done = Feed(stores), list[UUID]()
+    feed.catch_up("standard")
+    while len(done) < 90:
+        done += drained(stores, 7)
+        feed()
+    for jobs in ids.values():
+        assert [job for job in done if job in jobs] == jobs
+        assert 8 <= sum(job in jobs for job in done[:30]) <= 12
 
 
 def test_several_housekeepers_at_once_overstep_the_limit_by_a_share_each_at_most(stores: Stores) -> None:

@@ -1,5 +1,6 @@
 """Owners take turns: in a queue that is a table, and where the housekeeper feeds a small one."""
 
+import re
 import threading
 from collections.abc import Callable
 from itertools import groupby
@@ -7,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from outgoing import of
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from thumbnailer_storage.jobs import statements
 from thumbnailer_storage.jobs.model import Job, Source
@@ -15,6 +16,7 @@ from thumbnailer_storage.jobs.rows import job_values, output_values
 from thumbnailer_storage.jobs.tables import clock, jobs, messages
 from thumbnailer_storage.opening import Stores
 from thumbnailer_storage.queues import Depth, Message, Outgoing, sql
+from thumbnailer_storage.queues.sql import SqlQueue
 
 HIDDEN = 30.0
 BACKLOG = 10_000
@@ -135,14 +137,27 @@ def test_messages_of_the_release_before_come_first_and_in_order(stores: Stores, 
     assert served(stores, 6) == "a000aa"
 
 
-def test_a_queue_deeper_than_anybody_counts_is_known_to_be_deep_and_not_empty(
-    stores: Stores, send: Send, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sql, "COUNTED", 10)
+def test_a_queue_deeper_than_anybody_counts_is_known_to_be_deep_and_not_empty(stores: Stores, send: Send) -> None:
+    queue = SqlQueue(stores.database, counted=10)
     send("a", 30)
-    assert stores.queue.depth("standard") == Depth(10, 0, 0)
-    stores.queue.receive(["standard"], most=29, visibility=HIDDEN)
-    assert stores.queue.depth("standard") == Depth(1, 10, 0)
+    assert queue.depth("standard") == Depth(10, 0, 0)
+    queue.receive(["standard"], most=29, visibility=HIDDEN)
+    assert queue.depth("standard") == Depth(1, 10, 0)
+
+
+def test_no_look_at_a_deep_queue_reads_or_sorts_all_of_it(stores: Stores, send: Send) -> None:
+    send("a", BACKLOG)
+    given = {"of_queue": "standard", "most": 1, "seconds": 1.0, "new_receipt": "r", "counted": 10}
+    with stores.database.write() as connection:
+        if not stores.database.embedded:
+            connection.execute(text("ANALYZE messages"))
+        for statement in (sql.RECEIVE, sql.NEWCOMERS, sql.DEPTH):
+            made = statement.compile(dialect=connection.dialect)
+            values = made.construct_params(given)
+            bound = tuple(values[name] for name in made.positiontup or ()) if made.positional else values
+            how = "EXPLAIN QUERY PLAN " if stores.database.embedded else "EXPLAIN "
+            plan = "\n".join(str(row[-1]) for row in connection.exec_driver_sql(how + str(made), bound))
+            assert not re.search("SCAN messages|TEMP B-TREE|Seq Scan on messages|Sort", plan), plan
 
 
 def recorded(stores: Stores, owner: str, number: int) -> list[UUID]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from itertools import chain, zip_longest
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, literal, select
 
 from thumbnailer_storage.jobs.model import Status
 from thumbnailer_storage.jobs.tables import clock, jobs
@@ -14,11 +14,13 @@ from thumbnailer_storage.queues import Outgoing
 
 LATEST_CLAIMS = 10
 """How many of an owner's claims are looked at to see how far he has come."""
-MOST_OWNERS = 50
+MOST_OWNERS = 25
 """So many at most have a share in one batch; those after them in the next one."""
 
-UNSENT = (jobs.c.status == Status.PENDING.value, jobs.c.sent.is_(None))
-SENT = (jobs.c.status == Status.PENDING.value, jobs.c.sent.is_not(None))
+PENDING = jobs.c.status == literal(Status.PENDING.value, literal_execute=True)
+"""Written out, since an index of pending jobs alone is of no use to a prepared statement that may ask for others."""
+UNSENT = (PENDING, jobs.c.sent.is_(None))
+SENT = (PENDING, jobs.c.sent.is_not(None))
 
 
 def owners(queue: str, *of_jobs: ColumnElement[bool], after: str = "") -> Select[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from thumbnailer_storage.jobs.by_owner import MOST_OWNERS, UNSENT, in_turn, overtaken, owners
+from thumbnailer_storage.jobs.by_owner import MOST_OWNERS, PENDING, UNSENT, in_turn, overtaken, owners
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.model import Job, Status
 from thumbnailer_storage.jobs.rows import JOB_COLUMNS, to_jobs
@@ -39,7 +40,7 @@ class Standing:
 def pending(queue: str) -> list[ColumnElement[bool]]:
     """What holds for a job of the queue that a worker may claim now."""
     due = or_(jobs.c.not_before.is_(None), jobs.c.not_before <= clock())
-    return [jobs.c.queue == queue, jobs.c.status == Status.PENDING.value, due]
+    return [jobs.c.queue == queue, PENDING, due]
 
 
 class Upkeep:
@@ -63,7 +64,9 @@ class Upkeep:
         with self._database.write() as connection:
             turn = self._turn(connection, queue, min(most, MOST_OWNERS), after)
             share = most // max(1, len(turn))
-            return in_turn(take(connection, queue, [jobs.c.owner == owner, *wanted], share) for owner in turn)
+            return in_turn(
+                take(connection, queue, [jobs.c.owner == owner, *wanted], share, jobs.c.start) for owner in turn
+            )
 
     def _turn(self, connection: Connection, queue: str, most: int, after: str) -> list[str]:
         """The owners of unsent jobs, from one of them on and round to it again."""
@@ -81,7 +84,7 @@ class Upkeep:
         for row in waiting:
             passed = [jobs.c.owner == row.owner, jobs.c.sent < row.sent, jobs.c.resend_after < clock()]
             with self._database.write() as connection:
-                taken += take(connection, queue, passed, most - len(taken))
+                taken += take(connection, queue, passed, most - len(taken), jobs.c.sent)
         return taken
 
     def take_sent_before(self, queue: str, *, older: float, most: int) -> list[Outgoing]:
@@ -90,7 +93,7 @@ class Upkeep:
         For a queue that reads empty, and for messages that their queue is about to forget.
         """
         with self._database.write() as connection:
-            return take(connection, queue, [jobs.c.sent < clock(-older)], most)
+            return take(connection, queue, [jobs.c.sent < clock(-older)], most, jobs.c.sent, jobs.c.start)
 
     def unsend(self, ids: Collection[UUID]) -> None:
         """Take back the mark of jobs whose messages could not be sent after all."""
@@ -139,12 +142,21 @@ class Upkeep:
             return moment
 
 
-def take(connection: Connection, queue: str, wanted: list[ColumnElement[bool]], most: int) -> list[Outgoing]:
-    """Mark some pending jobs as sent, the oldest first, and return them; those that another one takes are not his."""
+def take(
+    connection: Connection,
+    queue: str,
+    wanted: list[ColumnElement[bool]],
+    most: int,
+    *order: ColumnElement[Any],
+) -> list[Outgoing]:
+    """Mark the first pending jobs of an order as sent, and return them; those that another one takes are passed over.
+
+    The order is that of an index that finds them: the rest of a backlog is not read.
+    """
     batch = (
         select(jobs.c.id)
         .where(*pending(queue), *wanted)
-        .order_by(jobs.c.sent, jobs.c.start)
+        .order_by(*order)
         .limit(most)
         .with_for_update(skip_locked=True)
         .cte("batch")  # a subquery may be run more than once, and would then take more than it was asked for

@@ -32,7 +32,7 @@ class Message:
 class Depth:
     """How many messages stand in a queue; approximate on queues that are many machines.
 
-    A table counts each kind up to `sql.COUNTED`, so that a look is as cheap at any depth; what is 0 is exactly 0.
+    A table counts up to ten thousand that wait, and as many that do not; what is 0 is exactly 0.
     """
 
     waiting: int

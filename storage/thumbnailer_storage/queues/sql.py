@@ -16,7 +16,20 @@ from functools import cache
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, Insert, and_, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    and_,
+    bindparam,
+    case,
+    delete,
+    false,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from thumbnailer_storage.jobs.database import Database
@@ -24,7 +37,7 @@ from thumbnailer_storage.jobs.tables import clock, messages, ranks
 from thumbnailer_storage.queues import Depth, Message, Outgoing
 
 COUNTED = 10_000
-"""No more messages of a kind are counted: counting a million would take longer than sending some."""
+"""No more messages of a kind are counted, so that a look costs the same at any depth."""
 
 # Built once: building a statement costs more than running it.
 HEAD = (
@@ -64,9 +77,11 @@ ANY_VISIBLE = (
     .where(messages.c.queue.in_(bindparam("queues", expanding=True)), messages.c.visible <= clock())
     .limit(1)
 )
+# What is visible is written so that no index helps to find it: a database could not know that it is most of a backlog,
+# would look for all of it, and sort that. In the order of ranks the first few messages are enough.
 FIRST = (
     select(messages.c.id)
-    .where(messages.c.queue == bindparam("of_queue"), messages.c.visible <= clock())
+    .where(messages.c.queue == bindparam("of_queue"), func.coalesce(messages.c.visible <= clock(), false()))
     .order_by(messages.c.rank, messages.c.id)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
@@ -82,24 +97,29 @@ OURS = and_(messages.c.id == bindparam("number"), messages.c.receipt == bindpara
 """A message that nobody has received since."""
 MOVE = update(messages).where(OURS).values(visible=clock(bindparam("seconds")))
 DELETE = delete(messages).where(OURS)
-HIDDEN = messages.c.visible > clock()
-
-
-def counted(*of_a_kind: ColumnElement[bool]) -> ColumnElement[int]:
-    some = select(messages.c.id).where(messages.c.queue == bindparam("of_queue"), *of_a_kind)
-    return select(func.count()).select_from(some.limit(bindparam("counted")).subquery()).scalar_subquery()
-
-
-DEPTH = select(counted(~HIDDEN), counted(HIDDEN, messages.c.received > 0), counted(HIDDEN, messages.c.received == 0))
+OF_QUEUE = select(messages.c.received).where(messages.c.queue == bindparam("of_queue"))
+# In an order, so that the index is used that has it: else PostgreSQL would rather read all of the table.
+SOME = OF_QUEUE.order_by(messages.c.visible).limit(bindparam("counted"))
+VISIBLE = SOME.with_only_columns(messages.c.id).where(messages.c.visible <= clock()).subquery()
+HIDDEN = SOME.where(messages.c.visible > clock()).subquery()
+DEPTH = select(
+    select(func.count()).select_from(VISIBLE).scalar_subquery(),
+    func.count(case((HIDDEN.c.received > 0, 1))),
+    func.count(case((HIDDEN.c.received == 0, 1))),
+).select_from(HIDDEN)
 
 
 class SqlQueue:
-    """All queues of one database. Its outage is the database's: methods raise DatabaseUnavailable."""
+    """All queues of one database. Its outage is the database's: methods raise DatabaseUnavailable.
+
+    `depth` counts waiting messages, and hidden ones, up to `counted` each.
+    """
 
     retention = None
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, counted: int = COUNTED) -> None:
         self._database = database
+        self._counted = counted
 
     def send(self, queue: str, outgoing: Iterable[Outgoing], *, delay: float = 0.0) -> None:
         new = list(outgoing)
@@ -150,7 +170,7 @@ class SqlQueue:
 
     def depth(self, queue: str) -> Depth:
         with self._database.read() as connection:
-            return Depth(*connection.execute(DEPTH, {"of_queue": queue, "counted": COUNTED}).one())
+            return Depth(*connection.execute(DEPTH, {"of_queue": queue, "counted": self._counted}).one())
 
     def purge(self, queue: str) -> None:
         with self._database.write() as connection:
