@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from receivers import SECRET, Receiver, receiver, until
 from sqlalchemy import update
 
@@ -80,7 +81,7 @@ class Told:
 @pytest.fixture
 def told(stores: Stores) -> Iterator[Told]:
     rules = Rules(ports=ALL_PORTS, networks=LOOPBACK, http=True)
-    keys = SecretKeys((), stores.settings)
+    keys = SecretKeys((Fernet.generate_key().decode(),), stores.settings)
     deliver = Deliver(stores, Postman(rules), keys)
     yield Told(stores, deliver, keys)
     deliver.stop(10)

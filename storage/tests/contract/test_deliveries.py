@@ -1,0 +1,144 @@
+"""What every database has to do for webhooks: told once at least, in turn, by any number of housekeepers."""
+
+import threading
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+
+from thumbnailer_storage.errors import DeliveryNotFound, WebhookNotFound
+from thumbnailer_storage.jobs.deliveries import Delivery
+from thumbnailer_storage.jobs.model import Act, Job, Status, Webhook
+from thumbnailer_storage.opening import Stores
+
+NewJob = Callable[..., Job]
+HOOK = Webhook("https://a.example/x", secret="kept", template="slack")
+
+
+def cancelled(stores: Stores, new_job: NewJob, url: str = HOOK.url) -> Job:
+    """A job whose receiver is to be told that it was cancelled."""
+    job = new_job(webhook=Webhook(url))
+    stores.jobs.add(job)
+    return stores.jobs.delete(job.id, "ada")[0]
+
+
+def heads(stores: Stores, after: str = "", most: int = 99) -> list[str]:
+    return [receiver for receiver, head in stores.deliveries.heads(after=after, most=most) if head]
+
+
+def taken(stores: Stores, lease: float = 30) -> list[Delivery]:
+    due = [head for _, head in stores.deliveries.heads(after="", most=99) if head]
+    return stores.deliveries.take(due, lease=lease)
+
+
+def test_a_webhook_is_read_back_as_it_was_recorded(stores: Stores, new_job: NewJob) -> None:
+    job = new_job(webhook=HOOK)
+    stores.jobs.add(job)
+    assert stores.jobs.get(job.id).webhook == HOOK
+    assert stores.callbacks.of_job(job.id) == HOOK
+    assert stores.callbacks.of_job(uuid4()) is None
+
+
+def test_an_owners_default_is_set_replaced_and_removed(stores: Stores) -> None:
+    assert stores.callbacks.default("ada") is None
+    for hook in (HOOK, Webhook("https://b.example/", (Status.EXPIRED,))):
+        stores.callbacks.set_default("ada", hook)
+        assert stores.callbacks.default("ada") == hook
+    assert stores.callbacks.default("eve") is None
+    assert stores.callbacks.remove_default("ada").url == "https://b.example/"
+    with pytest.raises(WebhookNotFound):
+        stores.callbacks.remove_default("ada")
+
+
+def test_only_what_was_asked_for_is_told(stores: Stores, new_job: NewJob) -> None:
+    job = new_job(webhook=Webhook(HOOK.url, (Status.COMPLETE,)))
+    stores.jobs.add(job)
+    stores.jobs.delete(job.id, "ada")
+    assert stores.deliveries.of_job(job.id) == []
+    told = cancelled(stores, new_job)
+    (delivery,) = stores.deliveries.of_job(told.id)
+    assert (delivery.kind, delivery.state, delivery.tries) == (Status.CANCELLED, "waiting", 0)
+
+
+def test_each_receiver_shows_what_has_been_due_for_longest(stores: Stores, new_job: NewJob) -> None:
+    first = [cancelled(stores, new_job, f"https://{name}.example/") for name in "cab"]
+    for _ in range(3):
+        cancelled(stores, new_job, "https://a.example/")
+    found = stores.deliveries.heads(after="", most=99)
+    assert [receiver for receiver, _ in found] == [f"https://{name}.example" for name in "abc"]
+    assert {head for _, head in found} == {stores.deliveries.of_job(job.id)[0].id for job in first}
+    assert heads(stores, after="https://a.example") == ["https://b.example", "https://c.example"]
+    assert heads(stores, after="https://a.example", most=1) == ["https://b.example"]
+    assert heads(stores, after="https://c.example") == []
+
+
+def test_what_is_taken_is_due_again_after_its_lease_and_not_before(stores: Stores, new_job: NewJob) -> None:
+    cancelled(stores, new_job)
+    (first,) = taken(stores, lease=0.3)
+    assert taken(stores) == []
+    time.sleep(0.4)
+    (second,) = taken(stores)
+    assert (second.id, second.tries) == (first.id, 2)
+
+
+def test_several_who_take_at_once_never_take_the_same(stores: Stores, new_job: NewJob) -> None:
+    for n in range(30):
+        cancelled(stores, new_job, f"https://r{n}.example/")
+    found: list[Delivery] = []
+    threads = [threading.Thread(target=lambda: found.extend(taken(stores))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found += taken(stores)
+    assert len(found) == len({delivery.id for delivery in found}) == 30
+
+
+def test_how_a_try_ended_is_written_with_its_event_unless_a_later_one_has_begun(
+    stores: Stores, new_job: NewJob
+) -> None:
+    job = cancelled(stores, new_job)
+    (stale,) = taken(stores, lease=-1)
+    (current,) = taken(stores, lease=-1)
+    stores.deliveries.delivered(stale, job, 200)
+    stores.deliveries.put_off(current, job, "no answer", answer=None, delay=-1)
+    (again,) = taken(stores)
+    assert (again.state, again.error, again.tries) == ("waiting", "no answer", 3)
+    stores.deliveries.put_off(again, job, "answered 500", answer=500, delay=-1)
+    (last,) = taken(stores)
+    stores.deliveries.delivered(last, job, 204)
+    (delivery,) = stores.deliveries.of_job(job.id)
+    assert (delivery.state, delivery.answer, delivery.error, delivery.next) == ("delivered", 204, None, None)
+    events = [(event.kind, event.count) for event in stores.events.of_job(job.id)]
+    assert events == [("accepted", 1), ("cancelled", 1), ("undelivered", 2), ("delivered", 1)]
+    assert taken(stores) == []
+
+
+def test_what_was_given_up_is_tried_anew_when_somebody_asks(stores: Stores, new_job: NewJob) -> None:
+    job = cancelled(stores, new_job)
+    (delivery,) = taken(stores)
+    stores.deliveries.give_up(delivery, job, "x" * 1000, answer=500)
+    assert stores.deliveries.of_job(job.id)[0].state == "failed"
+    assert taken(stores) == []
+    again = stores.deliveries.again(delivery.id, job, Act(by="laptop", address="192.0.2.1", request="r"))
+    assert (again.state, again.tries, again.tries_before) == ("waiting", 1, 1)
+    assert [each.id for each in taken(stores)] == [delivery.id]
+    asked = stores.events.of_job(job.id)[-1]
+    assert (asked.kind, asked.by, asked.address) == ("redelivery", "laptop", "192.0.2.1")
+    other = cancelled(stores, new_job)
+    for wanted, of in ((uuid4(), job), (delivery.id, other)):
+        with pytest.raises(DeliveryNotFound):
+            stores.deliveries.again(wanted, of, Act())
+
+
+def test_a_receiver_that_is_gone_is_told_nothing_more_of_the_job(stores: Stores, new_job: NewJob) -> None:
+    job = new_job(webhook=Webhook(HOOK.url, (Status.FAILED, Status.EXPIRED)))
+    stores.jobs.add(job)
+    claimed = stores.jobs.claim(job.id, worker="w", lease=30)
+    failed = stores.jobs.apply(claimed, claimed.fail(422, "It cannot be decoded."))
+    (delivery,) = taken(stores)
+    stores.deliveries.receiver_gone(delivery, failed, "gone", answer=410)
+    stores.jobs.delete(job.id, "ada")
+    assert [(each.kind, each.state) for each in stores.deliveries.of_job(job.id)] == [(Status.FAILED, "failed")]
+    assert taken(stores) == []
