@@ -272,7 +272,7 @@ HEADS = {
     "another multipart": ({"Content-Type": "multipart/mixed; boundary=b"}, 415, "multipart/mixed cannot be read here"),
     "no boundary": ({"Content-Type": "multipart/form-data"}, 415, "names no boundary"),
     "a compressed body": ({"Content-Encoding": "gzip"}, 415, "Content-Encoding"),
-    "an idempotency key": ({"Idempotency-Key": "1"}, 422, "Idempotency-Key"),
+    "an endless idempotency key": ({"Idempotency-Key": "1" * 256}, 422, "Idempotency-Key"),
 }
 
 

@@ -86,7 +86,7 @@ def test_answers_are_of_the_shapes_that_are_described(service, document) -> None
         shape = {**content["schema"], "components": document["components"]}
         jsonschema.validate(answer.json(), shape, cls=jsonschema.Draft202012Validator)
         assert set(described["headers"]) - set(map(str.title, answer.headers)) <= {
-            "ETag", "Accept-Ranges", "Retry-After", "Preference-Applied",
+            "ETag", "Accept-Ranges", "Retry-After", "Preference-Applied", "Idempotency-Replayed",
         }  # fmt: skip
 
 

@@ -192,12 +192,6 @@ def test_a_request_id_is_kept_if_it_is_a_sane_one(service) -> None:
     assert len(ours) == 32
 
 
-def test_what_does_not_exist_yet_is_refused_by_name(service, small) -> None:
-    answer = service.http.post("/jobs", content=small, headers={"Idempotency-Key": "k"})
-    assert answer.status_code == 422
-    assert "Idempotency-Key" in answer.json()["detail"]
-
-
 def test_a_pending_job_is_cancelled_and_the_same_again_changes_nothing(service) -> None:
     job = service.job()
     cancelled = service.http.delete(f"/jobs/{job}")

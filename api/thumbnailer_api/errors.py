@@ -11,6 +11,7 @@ ApiError
 ├── Malformed             not the HTTP, JSON or multipart that it says it is
 │   └── BodyCut           the caller went away in the middle of its body
 ├── Invalid               understood, and nothing that we do: names the field and what is allowed
+├── IdempotencyMismatch   the key came with something else before
 ├── NoImage               plainly no image, by its first bytes
 ├── WrongContentType
 ├── TooLarge
@@ -115,6 +116,10 @@ class Invalid(ApiError):
     def __init__(self, detail: str, fields: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(detail)
         self.fields = fields
+
+
+class IdempotencyMismatch(ApiError):
+    """The idempotency key stands for a job that was made of another request."""
 
 
 class NoImage(ApiError):

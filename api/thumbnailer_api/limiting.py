@@ -46,10 +46,13 @@ class Limiter:
         self._standings: list[Standing] = []
         self._bytes: Standing | None = None
 
-    def before_body(self, at_least: int) -> None:
-        """Count a request whose image has that many bytes `at_least`; raises TooMany."""
+    def count(self) -> None:
+        """Count a request; raises TooMany."""
         if most := self._settings.owner_requests_per_minute:
             self._judge_rate(self._limits.take(self._owner, most), most)
+
+    def before_body(self, at_least: int) -> None:
+        """Judge a job whose image has that many bytes `at_least`; raises TooMany."""
         if self._settings.owner_jobs_waiting or self._settings.owner_bytes_per_day:
             self._judge_spent(self._limits.spent(self._owner), at_least)
 

@@ -22,6 +22,7 @@ from thumbnailer_storage.errors import (
     KeyNotFound,
     ObjectMissing,
     StoreUnavailable,
+    SubmissionInFlight,
     WebhookNotFound,
 )
 
@@ -55,6 +56,10 @@ PROBLEMS: Mapping[type[Exception], Problem] = MappingProxyType(
         errors.Malformed: Problem("malformed-request", 400, "The request is malformed"),
         errors.BodyCut: Problem("body-cut", 400, "The body ended too early"),
         errors.Invalid: Problem("invalid-request", 422, "The request asks for something that we do not do"),
+        errors.IdempotencyMismatch: Problem("idempotency-mismatch", 422, "The key belongs to another request"),
+        SubmissionInFlight: Problem(
+            "idempotency-in-flight", 409, "A request with this key is under way", retry_after=5
+        ),
         errors.NoImage: Problem("no-image", 415, "That is no image"),
         errors.WrongContentType: Problem("wrong-content-type", 415, "The body is of a type that we do not take"),
         errors.TooLarge: Problem("too-large", 413, "The body is too large"),

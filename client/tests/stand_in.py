@@ -60,6 +60,7 @@ class Service:
     """What was asked, what there is, and how to answer.
 
     Image bytes: TEXT is refused with 415, BROKEN makes a job that fails, SLOW one that ends when `released` is set.
+    A second POST of a job with an Idempotency-Key gets the first one's. `loses_answers` is how many get no answer.
     `scripted` holds answers (status, headers, body) that are given before anything else, one a request; None cuts the
     connection.
     """
@@ -70,6 +71,8 @@ class Service:
         self.bodies: dict[str, bytes] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
         self.scripted: list[tuple[int, dict[str, str], bytes] | None] = []
+        self.submissions: dict[str, dict[str, Any]] = {}
+        self.loses_answers = 0
         self.released = threading.Event()
         self.holds_answers = True
         self.at_once = 0
@@ -253,8 +256,14 @@ class Handler(BaseHTTPRequestHandler):
             return
         filename = re.search('filename="(.*)"', dict(parts["image"].raw_items())["Content-Disposition"])[1]
         filename = filename.encode(errors="surrogateescape").decode()
-        job = self.service.accept(filename, image, options)
-        self.answer(202, job, {"Location": job["location"]})
+        key = self.headers["Idempotency-Key"]
+        job = self.service.submissions.get(key) or self.service.accept(filename, image, options)
+        self.service.submissions[key] = job
+        if self.service.loses_answers:
+            self.service.loses_answers -= 1
+            self.close_connection = True
+        else:
+            self.answer(202, job, {"Location": job["location"]})
 
     def make_key(self, asked: dict[str, Any]) -> None:
         new = str(uuid.uuid4())

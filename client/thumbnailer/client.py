@@ -16,7 +16,7 @@ from thumbnailer.connection import Connection
 from thumbnailer.images import Image, opened
 from thumbnailer.models import Delivery, Event, Job, Limits, QueueState, Usage
 from thumbnailer.outputs import OutputAsked, as_json
-from thumbnailer.retrying import surely_not_accepted
+from thumbnailer.retrying import with_a_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -60,12 +60,14 @@ class Client:
         expires_in: int | None = None,
         webhook: str | Mapping[str, Any] | None = None,
         filename: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Job:
         """Send an image: a path, its bytes, or a binary file, which is read from its start and never whole into memory.
 
         `expires_in` is in seconds from the job's finish. `webhook` is an address, or {"url", "events", "secret",
-        "template"}. Returns the accepted job. After AnswerLost it may have been accepted too: that is never tried again
-        by itself. OSError if the file cannot be read.
+        "template"}. Returns the accepted job: one, however often it had to be sent, since each call has an
+        `idempotency_key` of its own. Name one to have the same job from another call within a day, after AnswerLost or
+        in another process. OSError if the file cannot be read.
         """
         asked: dict[str, Any] = {
             "outputs": [as_json(output) for output in outputs],
@@ -76,13 +78,14 @@ class Client:
             "webhook": webhook_as_json(webhook) if webhook else None,
         }
         options = json.dumps({name: value for name, value in asked.items() if value})
+        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         with opened(image) as (name, stream):
             sent = (filename or name).encode(errors="replace").decode()
             files = [
                 ("job", (None, options, "application/json")),
                 ("image", (sent, stream, "application/octet-stream")),
             ]
-            return self._connection.ask("POST", "/jobs", Job.from_wire, again=surely_not_accepted, files=files)
+            return self._connection.ask("POST", "/jobs", Job.from_wire, again=with_a_key, files=files, headers=headers)
 
     def get(self, id: str, *, wait: int = 0) -> Job:  # noqa: A002 - the field's name
         """The job as it is; `wait` asks the service to hold its answer for so many seconds while the job runs."""

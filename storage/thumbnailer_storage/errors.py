@@ -18,6 +18,7 @@ StorageError
 ├── ObjectExists              names are never used twice
 ├── InvalidJob                a value that no job may have
 ├── InvalidCursor             a page's beginning that is none of ours
+├── SubmissionInFlight        another request has its idempotency key
 ├── KeyNotFound
 ├── InvalidKey                a key that cannot be made, or is not told apart from others
 │   └── KeyExists             its owner has one of that name
@@ -114,6 +115,10 @@ class InvalidJob(StorageError, ValueError):
 
 class InvalidCursor(StorageError, ValueError):
     """The text does not say where a page begins."""
+
+
+class SubmissionInFlight(StorageError):
+    """Another request with the same idempotency key is under way; the text is for the caller."""
 
 
 class KeyNotFound(StorageError):

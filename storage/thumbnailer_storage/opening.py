@@ -12,6 +12,7 @@ from thumbnailer_storage.jobs.callbacks import Callbacks
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.deliveries import Deliveries
 from thumbnailer_storage.jobs.events import EventLog
+from thumbnailer_storage.jobs.idempotency import IdempotencyStore
 from thumbnailer_storage.jobs.keys import KeyStore
 from thumbnailer_storage.jobs.ledger import Ledger
 from thumbnailer_storage.jobs.limits import Limits
@@ -47,6 +48,7 @@ class Stores:
     limits: Limits
     events: EventLog
     removal: Removal
+    idempotency: IdempotencyStore
     objects: Objects
     queue: Queue
 
@@ -101,6 +103,7 @@ def open_stores(settings: StorageSettings) -> Stores:
         limits=Limits(database),
         events=EventLog(database),
         removal=Removal(database),
+        idempotency=IdempotencyStore(database),
         objects=objects,
         queue=queue,
     )

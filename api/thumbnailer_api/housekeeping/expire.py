@@ -65,6 +65,17 @@ class Forget:
         return forgotten
 
 
+class Lapse:
+    """Removes idempotency keys that were kept for a day."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+
+    def __call__(self) -> int:
+        """Returns how many keys."""
+        return in_batches(self._stores.idempotency.forget)
+
+
 class Fold:
     """Adds up the ledger."""
 

@@ -13,7 +13,7 @@ from prometheus_client import Counter, Gauge
 
 from thumbnailer_api.config import HousekeeperSettings
 from thumbnailer_api.housekeeping.deliver import DELIVER_SECONDS, Deliver
-from thumbnailer_api.housekeeping.expire import Expire, Fold, Forget, Tidy
+from thumbnailer_api.housekeeping.expire import Expire, Fold, Forget, Lapse, Tidy
 from thumbnailer_api.housekeeping.feed import FEED_SECONDS, Feed
 from thumbnailer_api.housekeeping.observe import Looks, Observe
 from thumbnailer_api.housekeeping.prices import AGAIN_SECONDS, PRICES_SECONDS, Prices
@@ -74,6 +74,7 @@ def removing_duties(stores: Stores, settings: HousekeeperSettings) -> list[Duty]
         Duty("expire", settings.expire_seconds, Expire(stores, settings.keep_seconds)),
         Duty("fold", settings.housekeeping_seconds, Fold(stores)),
         Duty("forget", settings.expire_seconds, Forget(stores, settings.keep_records_seconds)),
+        Duty("lapse", settings.expire_seconds, Lapse(stores)),
         Duty("recount", RECOUNT_SECONDS, stores.ledger.recount),
         Duty("tidy", settings.expire_seconds, Tidy(stores)),
     ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
@@ -11,7 +13,7 @@ from werkzeug.datastructures import Headers
 
 from thumbnailer_api import metrics
 from thumbnailer_api.errors import Invalid, NoImage, TooLarge, WrongContentType
-from thumbnailer_api.intake.asking import JobAsked
+from thumbnailer_api.intake.asking import JobAsked, OutputAsked
 from thumbnailer_api.intake.form import MAX_BETWEEN, MAX_JOB_BYTES, Form
 from thumbnailer_api.intake.mistakes import shown
 from thumbnailer_api.intake.offer import Offer
@@ -20,7 +22,7 @@ from thumbnailer_api.intake.sniffing import judged
 from thumbnailer_api.server.bodies import Body
 
 BOTH_WAYS = "send multipart/form-data with the part `image`, or the image itself as the body"
-NOT_YET = {"Idempotency-Key": "The header Idempotency-Key is not known in this release: leave it out."}
+IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
 
 
 class Sent(Protocol):
@@ -56,7 +58,7 @@ class Arrival:
         self._most = most = offer.max_upload_bytes
         self._hash = hashlib.sha256()
         self.bytes = 0
-        refuse_what_is_not_there_yet(headers)
+        self.idempotency_key = key_of(headers.get("Idempotency-Key"))
         refuse_a_coding(headers.get("Content-Encoding", "identity"))
         kind, options = parse_options_header(headers.get("Content-Type", ""))
         beside = (MAX_JOB_BYTES + MAX_BETWEEN) * is_form(kind)
@@ -83,6 +85,15 @@ class Arrival:
         return self._hash.hexdigest()
 
     @property
+    def fingerprint(self) -> str:
+        """The same for requests that ask for the same of the same image, in a form or in a query; SHA-256."""
+        asked = self.asked.model_dump(mode="json")
+        asked["outputs"] = asked["outputs"] or [OutputAsked().model_dump(mode="json")]
+        # One that says nothing gets its owner's default, one that says none gets none.
+        asked["webhook"] = asked["webhook"] or "webhook" in self.asked.model_fields_set
+        return hashlib.sha256(json.dumps([self.sha256, asked], sort_keys=True).encode()).hexdigest()
+
+    @property
     def asked(self) -> JobAsked:
         return self._sent.asked
 
@@ -100,10 +111,12 @@ def is_form(kind: str) -> bool:
     return kind.startswith("multipart/")
 
 
-def refuse_what_is_not_there_yet(headers: Headers) -> None:
-    for name, wrong in NOT_YET.items():
-        if name in headers:
-            raise Invalid(wrong, [(name, "is not known in this release")])
+def key_of(header: str | None) -> str | None:
+    """The request's idempotency key, as it stands; None where there is none. Raises Invalid."""
+    if header is None or IDEMPOTENCY_KEY.fullmatch(header):
+        return header
+    allowed = "it is 1 to 255 printable ASCII characters, such as a UUID"
+    raise Invalid(f"The header Idempotency-Key is not as it should be: {allowed}.", [("Idempotency-Key", allowed)])
 
 
 def refuse_a_coding(coding: str) -> None:

@@ -33,12 +33,17 @@ def post(wiring: Wiring) -> Response:
         return Arrival(environ["wsgi.input"], request.headers, environ["QUERY_STRING"], wiring.offer)
 
     limiter = Limiter(wiring.stores.limits, wiring.settings, g.owner)
-    job = submit(
-        Submission(wiring.stores, wiring.transfers, wiring.sender, limiter, wiring.hooks, g.owner, act(), arrive)
+    submission = Submission(
+        wiring.stores, wiring.transfers, wiring.sender, limiter, wiring.hooks, g.owner, act(), arrive
     )
+    job = submit(submission)
     g.job = job.id
-    metrics.jobs.labels(job.priority).inc()
-    return json_answer(JobAnswer.of(job), 202, {"Location": f"/jobs/{job.id}", **limiter.headers()})
+    headers = {"Location": f"/jobs/{job.id}", **limiter.headers()}
+    if submission.known:
+        headers["Idempotency-Replayed"] = "true"
+    else:
+        metrics.jobs.labels(job.priority).inc()
+    return json_answer(JobAnswer.of(job), 202, headers)
 
 
 def get(wiring: Wiring, job: str) -> Response:

@@ -14,8 +14,8 @@ from cheroot.server import HTTPRequest
 from thumbnailer_api.server.bodies import Body, ChunkedBody, MeasuredBody
 
 FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*+)\r\n")
-ONCE = (b"Content-Length", b"Transfer-Encoding", b"Host")
-"""Headers that say where a request ends and whom it is for: two readers must not disagree about them."""
+ONCE = (b"Content-Length", b"Transfer-Encoding", b"Host", b"Idempotency-Key")
+"""Headers that say where a request ends, whom it is for and whether it came before: two readers must not disagree."""
 
 
 def read_headers(lines: Any) -> dict[bytes, bytes]:

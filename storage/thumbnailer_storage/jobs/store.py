@@ -16,6 +16,7 @@ from thumbnailer_storage.jobs.batches import BATCH, move
 from thumbnailer_storage.jobs.cursors import cursor_after, older_than
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.events import event_values
+from thumbnailer_storage.jobs.idempotency import Reservation, bind
 from thumbnailer_storage.jobs.model import TOLD, Act, Change, Job, Priority, Status, cancelling
 from thumbnailer_storage.jobs.outbox import announce
 from thumbnailer_storage.jobs.rows import (
@@ -50,8 +51,11 @@ class JobStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, job: Job, act: Act = NOBODY) -> Job:
-        """Record a new job and that it was accepted; returns it as recorded."""
+    def add(self, job: Job, act: Act = NOBODY, reservation: Reservation | None = None) -> Job:
+        """Record a new job, that it was accepted, and what key stands for it; returns it as recorded.
+
+        Raises SubmissionInFlight where another request has the key now.
+        """
         with self._database.write() as connection:
             start = connection.execute(statements.ADD_JOB, job_values(job)).scalar_one()
             connection.execute(statements.ADD_OUTPUT, output_values(job))
@@ -61,6 +65,8 @@ class JobStore:
             amounts = {ledger.JOBS: 1, ledger.BYTES: job.source.bytes}
             used = ledger.used(job.owner, start, job.priority.value, amounts)
             ledger.note(connection, ledger.moved(job.owner, None, Status.PENDING) + used)
+            if reservation is not None:
+                bind(connection, reservation, job.id)
         return replace(job, start=start)
 
     def get(self, job: UUID, owner: str | None = None) -> Job:

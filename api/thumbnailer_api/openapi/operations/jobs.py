@@ -25,7 +25,7 @@ N = {
 
 POST_PROBLEMS = (
     *("malformed-request", "body-cut", "invalid-request", "no-image", "wrong-content-type", "too-large", "too-slow"),
-    *("busy", "too-many"),
+    *("idempotency-mismatch", "idempotency-in-flight", "busy", "too-many"),
 )
 
 
@@ -68,15 +68,28 @@ def post_job(offer: Offer) -> Json:
         "required": True,
         "content": {"multipart/form-data": form, "image/*": {"schema": {}}, "application/octet-stream": {"schema": {}}},
     }
-    location = {"Location": {"description": "The path of the job.", "schema": {"type": "string"}}}
+    key = header(
+        "Idempotency-Key",
+        "1 to 255 printable ASCII characters, such as a UUID, new for each image that you send: the same request "
+        "with the same key within a day gets the same job, so that one whose answer was lost can be sent again.",
+        "0b1e7f4c-5d0a-4a52-9c0e-6f1d2f3a4b5c",
+    )
+    key["schema"] |= {"minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
+    headers = {
+        "Location": {"description": "The path of the job.", "schema": {"type": "string"}},
+        "Idempotency-Replayed": {
+            "description": "`true` where the key stood for this job already: it is shown as it now is.",
+            "schema": {"type": "string", "enum": ["true"]},
+        },
+    }
     return operation(
         "Send an image",
         "Accepts a job: when this answers 202, image and job are durable. Asked for nothing, it makes one picture of "
         "exactly 100x100.",
-        ok(202, "The job is accepted.", ref("Job"), location),
+        ok(202, "The job is accepted.", ref("Job"), headers),
         id="submitJob",
         problems=POST_PROBLEMS,
-        parameters=options,
+        parameters=[*options, key],
         body=body,
         curl=(
             "curl -F image=@photo.jpg $URL/jobs",
