@@ -6,7 +6,7 @@ The headers are those of draft-ietf-httpapi-ratelimit-headers, in the form that 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from thumbnailer_api.auth.settings import LimitSettings
 from thumbnailer_api.errors import TooMany
@@ -43,7 +43,7 @@ class Limiter:
         self._limits = limits
         self._settings = settings
         self._owner = owner
-        self._standings: list[Standing] = []
+        self._standings: dict[str, Standing] = {}
         self._bytes: Standing | None = None
 
     def count(self) -> None:
@@ -57,38 +57,43 @@ class Limiter:
             self._judge_spent(self._limits.spent(self._owner), at_least)
 
     def _judge_rate(self, rate: Rate, most: int) -> None:
-        standing = Standing("requests", most, f";w={MINUTE:.0f}", rate.left, rate.seconds)
-        self._standings.append(standing)
+        standing = self._stands(Standing("requests", most, f";w={MINUTE:.0f}", rate.left, rate.seconds))
         if not rate.allowed:
             wait = whole(rate.seconds)
             raise self._refused(standing, f"{most} jobs may be sent in a minute: send this one again in {wait} s.")
 
     def _judge_spent(self, spent: Spent, at_least: int) -> None:
         if most := self._settings.owner_jobs_waiting:
-            standing = Standing("jobs-waiting", most, "", most - spent.waiting, LOOK_AGAIN)
-            self._standings.append(standing)
+            standing = self._stands(Standing("jobs-waiting", most, "", most - spent.waiting, LOOK_AGAIN))
             if standing.left < 1:
                 why = f"{spent.waiting} of your jobs wait, and {most} may: send this one once there are fewer."
                 raise self._refused(standing, why)
+            self._stands(replace(standing, left=standing.left - 1))
         if most := self._settings.owner_bytes_per_day:
             about = f';qu="content-bytes";w={DAY}'
             self._bytes = Standing("bytes-per-day", most, about, most - spent.bytes, spent.day_ends)
-            self._standings.append(self._bytes)
             self.after_body(max(1, at_least))
 
     def after_body(self, size: int) -> None:
         """Judge an image of that many bytes by the bytes that were left when it began to come; raises TooMany."""
-        if self._bytes is not None and size > self._bytes.left:
+        if self._bytes is None:
+            return
+        if size > self._stands(self._bytes).left:
             left, most = max(0, self._bytes.left), self._bytes.quota
             why = f"{left} of the {most} bytes a day are left: send a smaller image, or this one tomorrow (UTC)."
             raise self._refused(self._bytes, why)
+        self._stands(replace(self._bytes, left=self._bytes.left - size))
+
+    def _stands(self, standing: Standing) -> Standing:
+        self._standings[standing.name] = standing
+        return standing
 
     def headers(self) -> dict[str, str]:
-        """What an answer tells of the limits that were looked at."""
+        """What an answer tells of the limits that were looked at, with this job as one that counts."""
         if not self._standings:
             return {}
         policies, states = (
-            ", ".join(getattr(standing, what) for standing in self._standings) for what in ("policy", "state")
+            ", ".join(getattr(standing, what) for standing in self._standings.values()) for what in ("policy", "state")
         )
         return {"RateLimit-Policy": policies, "RateLimit": states}
 
