@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import event, text
 
@@ -41,6 +41,10 @@ FILL = (
     """
     INSERT INTO events (job, kind, key, at, last, count, attempt, message, owner)
     SELECT id, kind, '', start, start, 1, 1, kind, owner FROM jobs, unnest(ARRAY['accepted', 'claimed']) AS kind
+    """,
+    """
+    INSERT INTO idempotency (owner, key, token, start, fingerprint, job)
+    SELECT owner, id::text, gen_random_uuid(), start, repeat('0', 64), id FROM jobs
     """,
     """
     INSERT INTO messages (queue, job, sent, visible, received, rank)
@@ -79,6 +83,8 @@ def calls(stores: Stores) -> dict[str, Callable[[], Any]]:
 
     return {
         "POST /jobs (the record)": added,
+        "POST /jobs (a new Idempotency-Key)": lambda: stores.idempotency.reserve(OWNER, str(uuid4())),
+        "POST /jobs (the key of a job)": lambda: stores.idempotency.reserve(OWNER, str(some[0])),
         "GET /jobs": lambda: stores.jobs.newest(OWNER),
         "GET /jobs?cursor": lambda: stores.jobs.newest(OWNER, cursor=deep),
         **{

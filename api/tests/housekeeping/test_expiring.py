@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from thumbnailer_api.config import HousekeeperSettings
-from thumbnailer_api.housekeeping.expire import Expire, Forget, Tidy
+from thumbnailer_api.housekeeping.expire import Expire, Forget, Lapse, Tidy
 from thumbnailer_api.housekeeping.loop import Housekeeper
 from thumbnailer_storage.errors import JobNotFound, ObjectsUnavailable
+from thumbnailer_storage.jobs.idempotency import KEPT_SECONDS, Reservation
 from thumbnailer_storage.jobs.model import Act, Job, Result, Source, Status
-from thumbnailer_storage.jobs.tables import clock, jobs
+from thumbnailer_storage.jobs.tables import clock, idempotency, jobs
 from thumbnailer_storage.opening import Stores
 
 MANY = 20_000
@@ -108,3 +109,14 @@ def test_while_very_many_jobs_expire_others_write_between_the_batches(stores: St
     assert expired == MANY
     assert len(waits) >= 5, "the writer had its turn while jobs expired"
     print(f"{MANY} expired while {len(waits)} jobs were written, the slowest in {max(waits):.2f} s")
+
+
+def test_idempotency_keys_are_forgotten_after_a_day_however_many_there_are(stores: Stores) -> None:
+    columns = {"owner": "ada", "start": clock(-KEPT_SECONDS - 1), "lease": clock(-KEPT_SECONDS)}
+    with stores.database.write() as connection:
+        for n in range(1200):
+            connection.execute(insert(idempotency).values(**columns, key=str(n), token=uuid4()))
+    stores.idempotency.reserve("ada", "young")
+    assert Lapse(stores)() == 1200
+    assert Lapse(stores)() == 0
+    assert isinstance(stores.idempotency.reserve("ada", "0"), Reservation)
