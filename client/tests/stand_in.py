@@ -214,9 +214,10 @@ class Handler(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.scripted():
             return
-        self.service.webhook = {"url": asked["url"], "events": asked.get("events", ["complete"]), "template": None}
+        usual = {"events": ["complete"], "template": None, "signed": True}
+        self.service.webhook = usual | {name: asked[name] for name in ("url", "events") if name in asked}
         self.service.submitted.append(asked)
-        self.answer(200, self.service.webhook)
+        self.answer(200, self.service.webhook | ({} if "secret" in asked else {"secret": "whsec_made"}))
 
     def list(self, query: dict[str, list[str]]) -> None:
         jobs = sorted(self.service.jobs.values(), key=lambda job: job["start"], reverse=True)

@@ -45,6 +45,7 @@ def test_the_default_webhook_is_set_shown_and_removed(thumbnailer, service, tmp_
         {"url": "https://example.com/x", "events": ["failed"], "secret": "whsec_c2VjcmV0", "template": "slack"}
     ]
     assert thumbnailer("webhook", "show")[1] == "https://example.com/x\tfailed\t\n"
+    assert thumbnailer("webhook", "set", "https://example.com/x")[1] == "whsec_made\n"
     assert thumbnailer("webhook", "remove") == (0, "", "")
     assert service.webhook is None
 

@@ -47,6 +47,12 @@ def test_options_reach_the_service(thumbnailer, service, images):
         }
     ]
     assert service.requests[0][2]["Authorization"] == "Bearer sesame"
+    thumbnailer("submit", "a.jpg", "--expires-in", "7d", "--webhook", "https://example.com/x")
+    thumbnailer("submit", "a.jpg", "--expires-in", "90", "--no-webhook")
+    assert service.submitted[1:] == [
+        {"expires_in": 604800, "webhook": {"url": "https://example.com/x"}},
+        {"expires_in": 90, "webhook": False},
+    ]
 
 
 def test_folders_and_quoted_globs_give_their_images(thumbnailer, service, images, tmp_path):

@@ -32,9 +32,11 @@ def test_what_an_older_service_does_not_say_is_none(service, client):
 def test_expiry_and_webhook_are_asked_for(service, client):
     client.submit(b"an image", expires_in=60, webhook="https://example.com/x")
     client.submit(b"an image", webhook={"url": "https://example.com/x", "events": ["failed"]})
+    client.submit(b"an image", webhook=False)
     assert service.submitted == [
         {"expires_in": 60, "webhook": {"url": "https://example.com/x"}},
         {"webhook": {"url": "https://example.com/x", "events": ["failed"]}},
+        {"webhook": False},
     ]
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from thumbnailer import waiting
@@ -16,7 +16,6 @@ from thumbnailer.connection import Connection
 from thumbnailer.images import Image, opened
 from thumbnailer.models import Delivery, Event, Job, Limits, QueueState, Usage
 from thumbnailer.outputs import OutputAsked, as_json
-from thumbnailer.retrying import with_a_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -58,16 +57,16 @@ class Client:
         job_class: str | None = None,
         metadata: Mapping[str, str] | None = None,
         expires_in: int | None = None,
-        webhook: str | Mapping[str, Any] | None = None,
+        webhook: str | Mapping[str, Any] | Literal[False] | None = None,
         filename: str | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Send an image: a path, its bytes, or a binary file, which is read from its start and never whole into memory.
 
         `expires_in` is in seconds from the job's finish. `webhook` is an address, or {"url", "events", "secret",
-        "template"}. Returns the accepted job: one, however often it had to be sent, since each call has an
-        `idempotency_key` of its own. Name one to have the same job from another call within a day, after AnswerLost or
-        in another process. OSError if the file cannot be read.
+        "template"}, or False for none, also where the owner has a default. Returns the accepted job: one, however often
+        it had to be sent, since each call has an `idempotency_key` of its own. Name one to have the same job from
+        another call within a day, after AnswerLost or in another process. OSError if the file cannot be read.
         """
         asked: dict[str, Any] = {
             "outputs": [as_json(output) for output in outputs],
@@ -75,9 +74,9 @@ class Client:
             "class": job_class,
             "metadata": dict(metadata or {}),
             "expires_in": expires_in,
-            "webhook": webhook_as_json(webhook) if webhook else None,
+            "webhook": webhook_as_json(webhook) if webhook else webhook,
         }
-        options = json.dumps({name: value for name, value in asked.items() if value})
+        options = json.dumps({name: value for name, value in asked.items() if value or value is False})
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         with opened(image) as (name, stream):
             sent = (filename or name).encode(errors="replace").decode()
@@ -85,7 +84,7 @@ class Client:
                 ("job", (None, options, "application/json")),
                 ("image", (sent, stream, "application/octet-stream")),
             ]
-            return self._connection.ask("POST", "/jobs", Job.from_wire, again=with_a_key, files=files, headers=headers)
+            return self._connection.ask("POST", "/jobs", Job.from_wire, files=files, headers=headers)
 
     def get(self, id: str, *, wait: int = 0) -> Job:  # noqa: A002 - the field's name
         """The job as it is; `wait` asks the service to hold its answer for so many seconds while the job runs."""

@@ -8,14 +8,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from thumbnailer.errors import AnswerLost, Refused, ServiceUnreachable, ThumbnailerError, TooMany, Unavailable
+from thumbnailer.errors import AnswerLost, ServiceUnreachable, ThumbnailerError, TooMany, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
-
-IN_FLIGHT = "/problems/idempotency-in-flight"
 
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each further attempt, before jitter: a restart of the service takes less than their sum."""
@@ -28,18 +26,13 @@ LONGEST = 60.0
 
 
 def harmless(error: ThumbnailerError) -> bool:
-    """For calls that may be made twice."""
+    """For calls that may be made twice: they read, or do the same again, or carry an idempotency key."""
     return isinstance(error, (ServiceUnreachable, AnswerLost, Unavailable))
 
 
 def surely_not_accepted(error: ThumbnailerError) -> bool:
     """For calls that make something: never where it may have been made, since a second would be made then."""
     return isinstance(error, ServiceUnreachable) or (isinstance(error, Unavailable) and error.status in {429, 503})
-
-
-def with_a_key(error: ThumbnailerError) -> bool:
-    """For calls with an idempotency key, which the service does once: also while it is still at the first of them."""
-    return harmless(error) or (isinstance(error, Refused) and error.type == IN_FLIGHT)
 
 
 def patiently(attempt: Callable[[], T], again: Callable[[ThumbnailerError], bool], pauses: Iterable[float]) -> T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from thumbnailer.batch.saving import stem_of
 from thumbnailer.errors import FinishedAlready, JobFailed, TimedOut
@@ -43,7 +43,7 @@ class Options:
     job_class: str | None = None
     metadata: Mapping[str, str] | None = None
     expires_in: int | None = None
-    webhook: str | None = None
+    webhook: str | Literal[False] | None = None
 
 
 def sending(client: Client, options: Options, parallel: int) -> Step:

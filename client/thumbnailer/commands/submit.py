@@ -53,6 +53,7 @@ from thumbnailer.terminal import complain
     "--expires-in", type=options.Lasting(), metavar="TIME", help="Remove it so long after its end: 30m, 12h, 7d."
 )
 @click.option("--webhook", metavar="URL", help="Call this address back when the job ends; else your default, if any.")
+@click.option("--no-webhook", is_flag=True, help="Call nobody back, not your default either.")
 @click.option("--wait", is_flag=True, help="Wait until the jobs are finished.")
 @click.option(
     "--to", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Download to here; implies --wait."
@@ -71,6 +72,7 @@ def submit(
     metadata: dict[str, str],
     expires_in: int | None,
     webhook: str | None,
+    no_webhook: bool,
     wait: bool,
     to: Path | None,
     overwrite: bool,
@@ -90,11 +92,13 @@ def submit(
     `thumbnailer list --json` or null, the files that were written, and null or {"kind", "message"}, to which a refusal
     adds {"type", "status", "detail", "request_id"}.
     """
+    if webhook and no_webhook:
+        raise click.UsageError("--webhook and --no-webhook exclude each other")
     found = find(files)
     _tell_left_out(found)
     if not found.items:
         raise click.UsageError("there is no image to send")
-    asked = Options(outputs, priority, job_class, metadata, expires_in, webhook)
+    asked = Options(outputs, priority, job_class, metadata, expires_in, False if no_webhook else webhook)
     with ExitStack() as stack:
         client = stack.enter_context(Client(ctx.obj))
         steps = [sending(client, asked, parallel)]

@@ -32,7 +32,7 @@ def show(ctx: click.Context, as_json: bool) -> None:
 
     In a pipe it is a line: address, events and template, with tabs between them; nothing where there is none.
 
-    With --json it is one object: {"url", "events", "template"}.
+    With --json it is one object: {"url", "events", "template", "signed"}.
     """
     with Client(ctx.obj) as client:
         found = client.webhook.get()
@@ -45,7 +45,7 @@ def show(ctx: click.Context, as_json: bool) -> None:
 @webhook.command(
     "set",
     epilog=options.examples(
-        "thumbnailer webhook set https://example.com/thumbnails --secret-file secret.txt",
+        "thumbnailer webhook set https://example.com/thumbnails > secret.txt",
         "thumbnailer webhook set https://hooks.slack.com/services/T0/B0/x --template slack --event failed",
     ),
 )
@@ -76,14 +76,22 @@ def set_webhook(
 ) -> None:
     """Have URL called back when your jobs end, unless they name a webhook of their own.
 
-    It takes the place of the one before. Without a secret the messages carry no signature of yours to check.
+    It takes the place of the one before, and keeps its secret. Where there is none and none is given, the service makes
+    one, which is printed alone, this once: what signs the messages, for your receiver to check. A chat needs none.
 
-    In a pipe it is a line, and with --json an object, as in `thumbnailer webhook show`: {"url", "events", "template"}.
+    With --json it is one object: {"url", "events", "template", "signed", "secret"}, the last only if it was made now.
     """
     secret = secret_file.read().strip() if secret_file else None
     asked: dict[str, Any] = {"url": url, "events": list(events), "secret": secret, "template": template}
     with Client(ctx.obj) as client:
-        _print(client.webhook.set({name: value for name, value in asked.items() if value}), as_json=as_json)
+        made = client.webhook.set({name: value for name, value in asked.items() if value})
+    if as_json:
+        print_wire([made])
+        return
+    complain(f"{', '.join(made.events)}: told to {made.url}.")
+    if made.secret:
+        complain("Its secret is shown this once:")
+        click.echo(made.secret)
 
 
 @webhook.command("remove", epilog=options.examples("thumbnailer webhook remove"))

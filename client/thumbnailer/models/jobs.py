@@ -45,16 +45,28 @@ class Output:
 
 @dataclass(frozen=True)
 class Webhook:
-    """Who is told of a job's `events` ("complete", "failed", "cancelled", "expired"); its secret is never shown."""
+    """Who is told of a job's `events` ("complete", "failed", "cancelled", "expired").
+
+    Of an owner's default it is known whether it is `signed`; its `secret` is shown by the answer that made one alone.
+    """
 
     url: str
     events: tuple[str, ...]
     template: str | None
+    signed: bool | None
+    secret: str | None = field(repr=False)
     wire: Mapping[str, Any] = field(repr=False, compare=False)
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Webhook:
-        return cls(wire["url"], tuple(wire["events"]), wire.get("template"), MappingProxyType(dict(wire)))
+        return cls(
+            url=wire["url"],
+            events=tuple(wire["events"]),
+            template=wire.get("template"),
+            signed=wire.get("signed"),
+            secret=wire.get("secret"),
+            wire=MappingProxyType(dict(wire)),
+        )
 
 
 @dataclass(frozen=True)
