@@ -11,6 +11,7 @@ import structlog
 
 from thumbnailer_api import lifetime
 from thumbnailer_api.cli_keys import keys
+from thumbnailer_api.cli_secrets import secrets
 from thumbnailer_api.config import ApiSettings, HousekeeperSettings, from_environment, of_every_program
 from thumbnailer_api.errors import ApiError
 from thumbnailer_storage import logs
@@ -85,6 +86,7 @@ def migrate() -> None:
 
 
 commands.add_command(keys)
+commands.add_command(secrets)
 
 
 def opened(program: str) -> Stores:

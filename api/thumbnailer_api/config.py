@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from thumbnailer_api.auth.settings import LimitSettings, OidcSettings, is_loopback
 from thumbnailer_api.intake.presets import Presets
-from thumbnailer_api.webhooks.guard import Network, Rules
+from thumbnailer_api.webhooks.settings import WebhookSettings
 from thumbnailer_storage.config import (
     GRACE_SECONDS,
     HOST,
@@ -20,7 +20,6 @@ from thumbnailer_storage.config import (
     Listed,
     Settings,
     StorageSettings,
-    listed,
     load,
 )
 from thumbnailer_storage.jobs.model import MAX_OUTPUT_PIXELS, MAX_OUTPUTS
@@ -29,7 +28,6 @@ from thumbnailer_storage.logs import LogSettings
 S = TypeVar("S", bound=Settings)
 
 DAY = 86400
-FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 INSTANCE_TYPE = re.compile(r"[a-z0-9-]{1,40}\.[a-z0-9-]{1,40}")
 MOST_KEPT = 36500 * DAY
 KEEP_SECONDS = Field(
@@ -39,47 +37,6 @@ KEEP_SECONDS = Field(
     description="How long a job's data is kept after its finish, in seconds, where it does not say `expires_in`.",
 )
 BODY_SECONDS = Field(300.0, gt=0, le=DAY, description="Longest time that a request's body may take, in seconds.")
-
-
-class WebhookSettings(Settings):
-    """Where webhooks may go, and what their secrets are encrypted with."""
-
-    secret_keys: Listed = Field(
-        (),
-        repr=False,
-        description="Keys that webhooks' secrets are encrypted with, separated by commas: the first encrypts, all "
-        "decrypt. By default one is made beside the SQLite file; other databases have none without it.",
-    )
-    webhook_ports: Annotated[tuple[int, ...], BeforeValidator(listed)] = Field(
-        (),
-        description="Ports that webhooks are sent to; by default 443, and 80 with `THUMBNAILER_WEBHOOK_INSECURE_HTTP`.",
-    )
-    webhook_networks: Annotated[tuple[Network, ...], BeforeValidator(listed)] = Field(
-        (),
-        description="Private networks, such as `10.20.0.0/16`, that webhooks are sent to beside the public internet.",
-    )
-    webhook_insecure_http: bool = Field(
-        False, description="`yes` also sends webhooks to `http://` addresses, where others can read and change them."
-    )
-
-    @field_validator("secret_keys")
-    @classmethod
-    def they_are_fernet_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(FERNET_KEY.fullmatch(key) for key in keys):
-            raise ValueError("each is 32 random bytes in base64 as URLs have it: openssl rand -base64 32 | tr +/ -_")
-        return keys
-
-    @field_validator("webhook_ports")
-    @classmethod
-    def they_are_ports(cls, ports: tuple[int, ...]) -> tuple[int, ...]:
-        if not all(1 <= port <= 65535 for port in ports):
-            raise ValueError("name ports from 1 to 65535, separated by commas: 443,8443")
-        return ports
-
-    @property
-    def webhook_rules(self) -> Rules:
-        usual = (443, 80) if self.webhook_insecure_http else (443,)
-        return Rules(self.webhook_ports or usual, self.webhook_networks, self.webhook_insecure_http)
 
 
 class ApiSettings(OidcSettings, LimitSettings, WebhookSettings):

@@ -12,6 +12,8 @@ from receivers import SECRET
 
 from thumbnailer_api.webhooks.secret_keys import NoSecretKeys, SecretKeys, WrongSecretKeys
 from thumbnailer_storage.config import StorageSettings
+from thumbnailer_storage.jobs.model import Job, Source, Webhook
+from thumbnailer_storage.opening import open_stores
 
 URL = "https://example.com/thumbnails"
 USUAL = ["complete", "failed", "cancelled"]
@@ -177,3 +179,41 @@ def test_the_first_key_encrypts_and_all_decrypt(tmp_path) -> None:
     assert SecretKeys((new,), storage).decrypt(renewed) == SECRET
     with pytest.raises(WrongSecretKeys, match="THUMBNAILER_SECRET_KEYS"):
         SecretKeys((new,), storage).decrypt(kept)
+
+
+def test_the_command_encrypts_all_anew_with_the_first_key(program) -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    assert program.run("migrate").returncode == 0
+    stores = open_stores(StorageSettings(data=program.folder / "data"))
+    kept = SecretKeys((old,), stores.settings).encrypt(SECRET)
+    jobs = [Job.new(owner="ada", source=Source(1, "0" * 64), webhook=Webhook(URL, secret=kept)) for _ in range(3)]
+    for job in (*jobs, Job.new(owner="ada", source=Source(1, "0" * 64), webhook=Webhook(URL))):
+        stores.jobs.add(job)
+    stores.callbacks.set_default("ada", Webhook(URL, secret=kept))
+    ran = program.run("secrets", "renew", SECRET_KEYS=f"{new},{old}")
+    assert (ran.returncode, ran.stdout) == (0, "Secrets encrypted with the first key: 4.\n"), ran.stderr
+    alone = SecretKeys((new,), stores.settings)
+    for hook in (*[stores.callbacks.of_job(job.id) for job in jobs], stores.callbacks.default("ada")):
+        assert alone.decrypt(hook.secret) == SECRET
+    without = program.run("secrets", "renew", SECRET_KEYS=old)
+    assert without.returncode == 2
+    assert "THUMBNAILER_SECRET_KEYS" in without.stderr
+    assert "Traceback" not in without.stderr
+    stores.close()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "says"),
+    [
+        ("WEBHOOK_NETWORKS", "10.0.0.1/8", "by their first address"),
+        ("WEBHOOK_NETWORKS", "intern", "10.20.0.0/16"),
+        ("WEBHOOK_PORTS", "0", "from 1 to 65535"),
+        ("SECRET_KEYS", "hunter2hunter2", "openssl rand"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_a_secret_one_not_repeated(program, setting, value, says) -> None:
+    ended = program.run("housekeeper", **{setting: value})
+    assert ended.returncode == 2
+    assert f"THUMBNAILER_{setting} is " in ended.stderr
+    assert says in ended.stderr
+    assert "hunter2" not in ended.stderr

@@ -83,6 +83,7 @@ def without_keys(offer: Offer) -> Json:
             "/keys/{key}": {"get": keys.get_key(), "delete": keys.delete_key()},
             "/openapi.json": {"get": jobs.get_document()},
         },
+        "webhooks": {"job": webhooks.called()},
         "components": {"schemas": schemas(offer), "headers": {"X-Request-Id": REQUEST_ID}},
     }
 

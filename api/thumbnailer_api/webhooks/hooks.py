@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from thumbnailer_api.config import WebhookSettings
 from thumbnailer_api.errors import Invalid
 from thumbnailer_api.intake.webhooks import WebhookAsked
 from thumbnailer_api.webhooks.guard import Forbidden, Rules, place_of
 from thumbnailer_api.webhooks.secret_keys import NoSecretKeys, SecretKeys
+from thumbnailer_api.webhooks.settings import WebhookSettings
 from thumbnailer_api.webhooks.signing import new_secret
 from thumbnailer_storage.config import StorageSettings
 from thumbnailer_storage.jobs.callbacks import Callbacks

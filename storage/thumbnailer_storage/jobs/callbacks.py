@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import Column, Select, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from thumbnailer_storage.errors import WebhookNotFound
@@ -12,6 +14,8 @@ from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.model import Webhook
 from thumbnailer_storage.jobs.rows import hook_values, to_webhook
 from thumbnailer_storage.jobs.tables import default_webhooks, webhooks
+
+BATCH = 500
 
 
 class Callbacks:
@@ -48,3 +52,25 @@ class Callbacks:
         with self._database.read() as connection:
             row = connection.execute(select(webhooks).where(webhooks.c.job == job)).one_or_none()
         return None if row is None else to_webhook(row)
+
+    def renew(self, again: Callable[[str], str]) -> int:
+        """Put what `again` makes of it in the place of each secret, some at a time; returns how many there are."""
+        return self._renew(webhooks, webhooks.c.job, again) + self._renew(
+            default_webhooks, default_webhooks.c.owner, again
+        )
+
+    def _renew(self, table: Table, key: Column[Any], again: Callable[[str], str]) -> int:
+        batch = select(key.label("key"), table.c.secret).where(table.c.secret.is_not(None)).order_by(key).limit(BATCH)
+        done, rows = 0, self._renew_batch(batch, table, key, again)
+        while rows:
+            done += len(rows)
+            rows = self._renew_batch(batch.where(key > rows[-1].key), table, key, again)
+        return done
+
+    def _renew_batch(self, batch: Select[Any], table: Table, key: Column[Any], again: Callable[[str], str]) -> Any:
+        with self._database.write() as connection:
+            rows = connection.execute(batch).all()
+            for row in rows:
+                as_it_was = (key == row.key, table.c.secret == row.secret)  # its owner may set another one meanwhile
+                connection.execute(update(table).where(*as_it_was).values(secret=again(row.secret)))
+        return rows

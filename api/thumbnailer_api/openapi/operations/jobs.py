@@ -44,6 +44,8 @@ def post_job(offer: Offer) -> Json:
             {"type": "integer", "minimum": 1, "maximum": offer.keep_seconds_max},
         ),
     ]
+    told = "Who is told what becomes of it, for an image sent as the body: an address, or `false` for nobody."
+    options.append(query("webhook", told, {"type": "string"}, example="https://example.com/thumbnails"))
     if offer.classes:
         named = {"type": "string", "enum": list(offer.classes)}
         options.append(query("class", "The kind of machine to run on, for an image sent as the body.", named))

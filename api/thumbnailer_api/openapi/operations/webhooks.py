@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from thumbnailer_api.openapi.operations.jobs import JOB
-from thumbnailer_api.openapi.pieces import Json, ok, operation, ref
+from thumbnailer_api.openapi.pieces import Json, header, ok, operation, ref
+from thumbnailer_storage.jobs.model import TOLD
 
 DELIVERY = {
     "name": "delivery",
@@ -21,12 +22,48 @@ PUT_PROBLEMS = (
     "too-slow",
     "busy",
 )
+EXAMPLE_ID = "8f14e45f-ceea-467f-a8d5-1c6d2f0b9a3e"
 EXAMPLE = {"url": "https://example.com/thumbnails", "events": ["complete", "failed"]}
 HOW = (
     "The receiver gets a POST with `type` (such as `job.complete`), `timestamp` and `data`, the job; its headers and "
     "signature are those of Standard Webhooks. What is not answered with 2xx is tried again for a day; 410 ends it. "
     "Each may come twice: `webhook-id` tells."
 )
+
+
+def called() -> Json:
+    """What a receiver gets, under `webhooks` of the document."""
+    text = {"type": "string"}
+    signed = "`v1,` and the HMAC-SHA256 of `<webhook-id>.<webhook-timestamp>.<body>` in base64; only with a secret."
+    headers = [
+        header("webhook-id", "The delivery's id: the same each time that it is tried.", EXAMPLE_ID),
+        header("webhook-timestamp", "When it was sent, in Unix time.", "1795504062"),
+        header("webhook-signature", signed, "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="),
+    ]
+    told = {
+        "type": "object",
+        "required": ["type", "timestamp", "data"],
+        "properties": {
+            "type": {**text, "enum": [f"job.{status}" for status in TOLD]},
+            "timestamp": {**text, "format": "date-time"},
+            "data": ref("Job"),
+        },
+    }
+    return {
+        "post": {
+            "operationId": "jobEvent",
+            "summary": "What became of a job",
+            "description": HOW,
+            "parameters": headers,
+            "requestBody": {"required": True, "content": {"application/json": {"schema": told}}},
+            "responses": {
+                "2XX": {"description": "Taken."},
+                "410": {"description": "No more of this job."},
+                "default": {"description": "Tried again."},
+            },
+            "security": [],
+        }
+    }
 
 
 def put_webhook() -> Json:
