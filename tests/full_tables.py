@@ -11,6 +11,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import event, text
 
+from thumbnailer_storage.jobs.key_format import new_key
+from thumbnailer_storage.jobs.keys import NewKey
 from thumbnailer_storage.jobs.model import Act, Job, Priority, Source, Status
 from thumbnailer_storage.opening import Stores
 
@@ -51,6 +53,13 @@ FILL = (
     SELECT queue, id, start, start, 0, row_number() OVER (PARTITION BY queue, owner ORDER BY start)
     FROM jobs WHERE status = 'pending'
     """,
+    """
+    INSERT INTO keys (id, name, owner, hash, start)
+    SELECT gen_random_uuid(), 'key-' || n, 'owner-' || n % 1000, md5(n::text) || md5((-n)::text),
+           clock_timestamp() - n * interval '1 minute'
+    FROM generate_series(1, 20000) AS n
+    """,
+    "INSERT INTO rates (owner, free_at) SELECT 'owner-' || n, 0 FROM generate_series(0, 20000) AS n",
 )
 
 
@@ -77,11 +86,17 @@ def calls(stores: Stores) -> dict[str, Callable[[], Any]]:
     some = [job.id for job in stores.jobs.newest(OWNER, status=Status.PENDING, limit=200).jobs]
     deep = stores.jobs.newest(OWNER, limit=200).next
     removable = iter(some)
+    key = new_key()
+    known = stores.keys.add(NewKey(f"known {uuid4().hex}", OWNER), key)
+    next_keys = stores.keys.page("owner-7", limit=2).next
 
     def added() -> UUID:
         return stores.jobs.add(Job.new(owner=OWNER, source=Source(3, "0" * 64)), act).id
 
     return {
+        "every request: its key": lambda: stores.keys.find(key),
+        "POST /jobs (requests a minute)": lambda: stores.limits.take(OWNER, 1_000_000),
+        "POST /jobs (waiting jobs, bytes a day), GET /limits": lambda: stores.limits.spent(OWNER),
         "POST /jobs (the record)": added,
         "POST /jobs (a new Idempotency-Key)": lambda: stores.idempotency.reserve(OWNER, str(uuid4())),
         "POST /jobs (the key of a job)": lambda: stores.idempotency.reserve(OWNER, str(some[0])),
@@ -107,6 +122,11 @@ def calls(stores: Stores) -> dict[str, Callable[[], Any]]:
         "GET /queue: jobs by status": lambda: stores.ledger.counts(OWNER),
         **{f"GET /queue: depth of {queue}": (lambda q=queue: stores.queue.depth(q)) for queue in ("standard",)},
         "GET /queue: oldest": lambda: stores.jobs.oldest_seconds("standard"),
+        "POST /keys": lambda: stores.keys.add(NewKey(uuid4().hex[:30], OWNER), new_key(), act),
+        "GET /keys": stores.keys.page,
+        "GET /keys?owner&cursor": lambda: stores.keys.page("owner-7", cursor=next_keys),
+        "GET /keys/<key>": lambda: stores.keys.get(known.id),
+        "DELETE /keys/<key>": lambda: stores.keys.revoke(str(known.id), act=act),
         "GET /usage": lambda: stores.ledger.usage(OWNER, "2026-11-01", today),
     }
 
