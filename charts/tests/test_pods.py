@@ -132,6 +132,11 @@ def test_presets_are_one_setting_that_the_api_can_read() -> None:
     assert [preset.name for preset in load(ApiSettings, {"THUMBNAILER_PRESETS": presets}).presets] == ["avatar", "card"]
 
 
+def test_the_first_key_may_do_everything() -> None:
+    (made,) = [each for about, each in render("default").containers() if about.endswith("first-key")]
+    assert made["args"][made["args"].index("--scopes") + 1] == "submit,read,cancel,admin"
+
+
 def test_the_api_alone_is_told_of_the_issuer_and_of_limits_and_can_read_both() -> None:
     told = {about: environment(each) for about, each in render("everything-said").containers()}
     (api,) = [each for about, each in told.items() if about.endswith("container api")]
