@@ -39,10 +39,12 @@ from thumbnailer_storage.queues import Depth, Message, Outgoing
 COUNTED = 10_000
 """No more messages of a kind are counted, so that a look costs the same at any depth."""
 
-# Built once: building a statement costs more than running it.
+# Built once: building a statement costs more than running it. What is visible, or was never received, is written so
+# that no database guesses how few messages it may be: it would look for all of them, and sort those. In the order of
+# ranks the first few messages are enough.
 HEAD = (
     select(messages.c.rank)
-    .where(messages.c.queue == bindparam("of_queue"), messages.c.received == 0)
+    .where(messages.c.queue == bindparam("of_queue"), func.coalesce(messages.c.received == 0, false()))
     .order_by(messages.c.rank, messages.c.id)
     .limit(1)
     .scalar_subquery()
@@ -77,8 +79,6 @@ ANY_VISIBLE = (
     .where(messages.c.queue.in_(bindparam("queues", expanding=True)), messages.c.visible <= clock())
     .limit(1)
 )
-# What is visible is written so that no index helps to find it: a database could not know that it is most of a backlog,
-# would look for all of it, and sort that. In the order of ranks the first few messages are enough.
 FIRST = (
     select(messages.c.id)
     .where(messages.c.queue == bindparam("of_queue"), func.coalesce(messages.c.visible <= clock(), false()))
