@@ -44,21 +44,17 @@ def test_without_limits_nothing_is_counted_and_no_header_tells_of_any(service, s
 
 
 def test_requests_are_counted_told_and_refused_and_let_in_when_retry_after_is_over(start, small) -> None:
-    service = start(auth="keys", owner_requests_per_minute=30)
+    service = start(auth="keys", owner_requests_per_minute=6)
     with called(service, "ada") as ada, called(service, "eve") as eve:
-        answers = [ada.post("/jobs", content=small) for _ in range(30)]
+        answers = [ada.post("/jobs", content=small) for _ in range(6)]
         assert {answer.status_code for answer in answers} == {202}
-        assert answers[0].headers["ratelimit-policy"] == '"requests";q=30;w=60'
+        assert answers[0].headers["ratelimit-policy"] == '"requests";q=6;w=60'
         left = [int(re.search(r'"requests";r=(\d+);t=\d+', answer.headers["ratelimit"])[1]) for answer in answers]
-        assert left == sorted(left, reverse=True)
-        assert left[0] == 29
-        answer = ada.post("/jobs", content=small)
-        while answer.status_code == 202:
-            answer = ada.post("/jobs", content=small)
-        wait = refused(answer)
-        assert wait <= 2
+        assert left == [5, 4, 3, 2, 1, 0]
+        wait = refused(ada.post("/jobs", content=small))
+        assert wait <= 5  # half of the ten seconds between two is let off
         assert ada.get("/jobs").status_code == ada.get("/queue").status_code == 200  # reading is not counted
-        assert ada.get("/limits").json()["used"]["requests"] >= 25
+        assert ada.get("/limits").json()["used"]["requests"] in (5, 6)
         assert eve.post("/jobs", content=small).status_code == 202
         time.sleep(wait)
         assert ada.post("/jobs", content=small).status_code == 202
