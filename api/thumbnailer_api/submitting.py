@@ -32,7 +32,7 @@ from thumbnailer_storage.errors import (
     SubmissionInFlight,
 )
 from thumbnailer_storage.jobs.idempotency import RENEW_SECONDS, Known, Reservation
-from thumbnailer_storage.jobs.model import Act, Job, Source, Webhook, upload_key
+from thumbnailer_storage.jobs.model import OWNERS_DEFAULT, Act, Job, Source, Webhook, upload_key
 from thumbnailer_storage.opening import Stores
 
 ASKING_SECONDS = 0.5
@@ -150,7 +150,7 @@ def webhook_of(submission: Submission) -> Webhook | None:
     """What the job asks for, or its owner's default where it says nothing. Raises Invalid."""
     asked, owner = submission.arrival.asked, submission.owner
     if "webhook" not in asked.model_fields_set:
-        return submission.hooks.default(owner)
+        return OWNERS_DEFAULT
     return submission.hooks.for_job(owner, asked.webhook) if asked.webhook else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from typing import Any
 
@@ -42,8 +42,16 @@ class Told:
     """Jobs with webhooks, and the duty that delivers."""
 
     stores: Stores
-    deliver: Deliver
+    postman: Postman
     keys: SecretKeys
+
+    def __post_init__(self) -> None:
+        self.deliver = Deliver(self.stores, self.postman, self.keys)
+
+    def wait_no_longer_than(self, seconds: float) -> None:
+        """For an answer."""
+        self.postman = replace(self.postman, whole_seconds=seconds)
+        self.deliver = Deliver(self.stores, self.postman, self.keys)
 
     def job(self, url: str, **webhook: Any) -> Job:
         hook = Webhook(url, **{"secret": self.keys.encrypt(SECRET), **webhook})
@@ -82,6 +90,6 @@ class Told:
 def told(stores: Stores) -> Iterator[Told]:
     rules = Rules(ports=ALL_PORTS, networks=LOOPBACK, http=True)
     keys = SecretKeys((Fernet.generate_key().decode(),), stores.settings)
-    deliver = Deliver(stores, Postman(rules), keys)
-    yield Told(stores, deliver, keys)
-    deliver.stop(10)
+    made = Told(stores, Postman(rules), keys)
+    yield made
+    made.deliver.stop(10)

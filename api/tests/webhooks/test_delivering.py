@@ -4,7 +4,6 @@ import socket
 import threading
 import time
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 
 import pytest
 from receivers import SECRET, receiver, until
@@ -180,7 +179,7 @@ def test_many_receivers_that_never_answer_are_left_alone_for_a_while(told, hook,
     """With room for two, and three that hold their sockets: after one try each the fourth has its turn."""
     monkeypatch.setattr(delivering, "MOST_AT_ONCE", 2)
     monkeypatch.setattr(delivering, "FIRST_REST_SECONDS", 60.0)
-    told.deliver._postman = replace_seconds(told.deliver._postman, 0.5)
+    told.wait_no_longer_than(0.5)
     with ExitStack() as stack:
         dead = [stack.enter_context(receiver()) for _ in range(3)]
         for each in dead:
@@ -194,13 +193,9 @@ def test_many_receivers_that_never_answer_are_left_alone_for_a_while(told, hook,
         assert sum(len(each.received) for each in dead) <= 3 * 2
 
 
-def replace_seconds(postman, seconds):
-    return replace(postman, whole_seconds=seconds)
-
-
 def test_several_housekeepers_share_the_work_and_send_each_thing_once(told, hook) -> None:
     jobs = [told.completed(hook.url) for _ in range(40)]
-    others = [Deliver(told.stores, told.deliver._postman, told.keys) for _ in range(3)]
+    others = [Deliver(told.stores, told.postman, told.keys) for _ in range(3)]
     threads = [threading.Thread(target=each) for each in (told.deliver, *others)]
     for thread in threads:
         thread.start()
@@ -252,6 +247,16 @@ def test_a_secret_that_nobody_can_decrypt_is_no_reason_to_send_unsigned(told, ho
     assert hook.received == []
 
 
+def test_a_mistake_of_our_own_is_tried_again_and_given_up_in_the_end(told, hook, monkeypatch) -> None:
+    monkeypatch.setattr(delivering, "PAUSES", (0,))
+    monkeypatch.setattr(delivering, "body_of", lambda *_: 1 / 0)
+    job = told.completed(hook.url)
+    told.deliver()
+    until(lambda: told.deliveries(job)[0].state == "failed")
+    assert told.settled(job).tries == 2
+    assert "something went wrong here" in told.settled(job).error
+
+
 @pytest.mark.parametrize("template", ["slack", "teams"])
 def test_a_chat_is_told_in_its_own_shape_and_names_cannot_call_everybody(told, hook, template) -> None:
     job = told.completed(hook.url, template=template)
@@ -285,7 +290,7 @@ def test_an_answer_without_end_and_one_that_drips_are_cut_off(told, monkeypatch)
 
     thread = threading.Thread(target=drip, daemon=True)
     thread.start()
-    told.deliver._postman = replace_seconds(told.deliver._postman, 1.0)
+    told.wait_no_longer_than(1.0)
     job = told.completed(f"http://127.0.0.1:{listener.getsockname()[1]}/")
     began = time.monotonic()
     told.deliver()

@@ -157,8 +157,6 @@ class Deliver:
             self._deliver(delivery)
         except StorageError as error:  # it is due again when its lease is over
             log.warning("a webhook's outcome could not be recorded", delivery=str(delivery.id), reason=str(error))
-        except Exception:
-            log.exception("a webhook failed", delivery=str(delivery.id))
         finally:
             in_flight.dec()
             with self._lock:
@@ -189,6 +187,16 @@ class Deliver:
             self._answered(delivery, job, answer)
 
     def _post(self, delivery: Delivery, job: Job, webhook: Webhook) -> Answered:
+        """Raises NoAnswer also for our own mistakes: they too are tried again, and in the end given up."""
+        try:
+            return self._posted(delivery, job, webhook)
+        except NoAnswer:
+            raise
+        except Exception as error:
+            log.exception("a webhook could not be sent", delivery=str(delivery.id))
+            raise NotSent("something went wrong here, and nothing is wrong with the receiver") from error
+
+    def _posted(self, delivery: Delivery, job: Job, webhook: Webhook) -> Answered:
         body = body_of(delivery, job, webhook.template)
         try:
             secret = self._keys.decrypt(webhook.secret) if webhook.secret else None

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import h11
 import httpcore
 
 from thumbnailer_api.webhooks.guard import Forbidden, Rules, place_of
@@ -55,7 +54,7 @@ class Postman:
             raise NotSent(str(error)) from error
         except httpcore.TimeoutException as error:
             raise NoAnswer("it did not answer in time") from error
-        except (httpcore.NetworkError, httpcore.ProtocolError, h11.RemoteProtocolError, OSError) as error:
+        except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
             raise NoAnswer(str(error) or type(error).__name__) from error
 
     def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answered:

@@ -9,7 +9,7 @@ import pytest
 
 from thumbnailer_storage.errors import DeliveryNotFound, WebhookNotFound
 from thumbnailer_storage.jobs.deliveries import Delivery
-from thumbnailer_storage.jobs.model import Act, Job, Status, Webhook
+from thumbnailer_storage.jobs.model import OWNERS_DEFAULT, Act, Job, Status, Webhook
 from thumbnailer_storage.opening import Stores
 
 NewJob = Callable[..., Job]
@@ -49,6 +49,19 @@ def test_an_owners_default_is_set_replaced_and_removed(stores: Stores) -> None:
     assert stores.callbacks.remove_default("ada").url == "https://b.example/"
     with pytest.raises(WebhookNotFound):
         stores.callbacks.remove_default("ada")
+
+
+def test_a_job_takes_a_copy_of_the_default_as_it_is_when_it_is_recorded(stores: Stores, new_job: NewJob) -> None:
+    before = stores.jobs.add(new_job(webhook=OWNERS_DEFAULT))
+    stores.callbacks.set_default("ada", HOOK)
+    with_it = stores.jobs.add(new_job(webhook=OWNERS_DEFAULT))
+    of_its_own = stores.jobs.add(new_job(webhook=Webhook("https://c.example/")))
+    stores.callbacks.set_default("ada", Webhook("https://b.example/"))
+    assert (before.webhook, with_it.webhook) == (None, HOOK)
+    for job in (before, with_it, of_its_own):
+        assert stores.jobs.get(job.id).webhook == job.webhook
+    stores.jobs.delete(with_it.id, "ada")
+    assert [delivery.receiver for delivery in stores.deliveries.of_job(with_it.id)] == ["https://a.example"]
 
 
 def test_only_what_was_asked_for_is_told(stores: Stores, new_job: NewJob) -> None:

@@ -169,6 +169,10 @@ class Webhook:
     template: str | None = None
 
 
+OWNERS_DEFAULT = Webhook("", ())
+"""Stands for the default of the job's owner until the job is recorded, and gets that, or none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """Who does something: the name of a key, a worker or a duty, the caller's address, and the id of the request."""

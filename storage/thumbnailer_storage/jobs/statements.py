@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Insert, Update, bindparam, case, insert, literal, or_, select, update
+from sqlalchemy import Insert, Update, bindparam, case, exists, insert, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from thumbnailer_storage.jobs.model import POISON_DEATHS, Status
 from thumbnailer_storage.jobs.rows import JOB_COLUMNS
-from thumbnailer_storage.jobs.tables import clock, events, jobs, outputs, webhooks
+from thumbnailer_storage.jobs.tables import clock, default_webhooks, events, jobs, outputs, webhooks
 
 FIRST_PAUSE = 60
 """Seconds before a message may be sent again; each sending doubles the pause, six times at most."""
@@ -22,13 +22,27 @@ SENDING = {
 }
 """What sending a message sets: when, how often, and a pause that grows with it."""
 
-ADD_JOB = insert(jobs).values(start=clock()).returning(jobs.c.start)
+ADD_JOB = insert(jobs).values(start=clock()).returning(jobs.c.start, jobs.c.calls_back)
+HAS_DEFAULT = exists().where(default_webhooks.c.owner == bindparam("its_owner"))
+ADD_JOB_BY_DEFAULT = ADD_JOB.values(calls_back=HAS_DEFAULT)
+"""Whose webhook is its owner's default: that costs a job without one nothing."""
 ADD_OUTPUT = insert(outputs)
 JOB = select(*JOB_COLUMNS).where(jobs.c.id == bindparam("job"))
 JOB_OF_OWNER = JOB.where(jobs.c.owner == bindparam("owner"))
 JOB_HELD = JOB_OF_OWNER.with_for_update()
 """Nobody changes it before this transaction ends; on SQLite nobody writes meanwhile at all."""
 ADD_WEBHOOK = insert(webhooks)
+COPIED = ("url", "kinds", "secret", "template")
+ADD_DEFAULT_WEBHOOK = (
+    insert(webhooks)
+    .from_select(
+        ["job", *COPIED],
+        select(bindparam("its_id", type_=webhooks.c.job.type), *(default_webhooks.c[name] for name in COPIED)).where(
+            default_webhooks.c.owner == bindparam("its_owner")
+        ),
+    )
+    .returning(*webhooks.c)
+)
 STANDING = select(jobs.c.status, jobs.c.attempt).where(jobs.c.id == bindparam("job"))
 EVENTS = select(events).where(events.c.job == bindparam("of_job")).order_by(events.c.id)
 MARK_SENT = update(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True))).values(SENDING)

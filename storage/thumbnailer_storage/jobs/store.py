@@ -17,7 +17,7 @@ from thumbnailer_storage.jobs.cursors import cursor_after, older_than
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.events import event_values
 from thumbnailer_storage.jobs.idempotency import Reservation, bind
-from thumbnailer_storage.jobs.model import TOLD, Act, Change, Job, Priority, Status, cancelling
+from thumbnailer_storage.jobs.model import OWNERS_DEFAULT, TOLD, Act, Change, Job, Priority, Status, Webhook, cancelling
 from thumbnailer_storage.jobs.outbox import announce
 from thumbnailer_storage.jobs.rows import (
     JOB_COLUMNS,
@@ -27,6 +27,7 @@ from thumbnailer_storage.jobs.rows import (
     result_values,
     to_job,
     to_jobs,
+    to_webhook,
     webhook_values,
 )
 from thumbnailer_storage.jobs.tables import clock, jobs, seconds_since
@@ -57,17 +58,27 @@ class JobStore:
         Raises SubmissionInFlight where another request has the key now.
         """
         with self._database.write() as connection:
-            start = connection.execute(statements.ADD_JOB, job_values(job)).scalar_one()
+            by_default = job.webhook is OWNERS_DEFAULT
+            adding = statements.ADD_JOB_BY_DEFAULT if by_default else statements.ADD_JOB
+            start, calls_back = connection.execute(adding, {**job_values(job), "its_owner": job.owner}).one()
             connection.execute(statements.ADD_OUTPUT, output_values(job))
-            if job.webhook is not None:
-                connection.execute(statements.ADD_WEBHOOK, webhook_values(job.id, job.webhook))
+            job = replace(job, start=start, webhook=self._webhook(connection, job) if calls_back else None)
             write_event(connection, job, "accepted", act, attempt=0, message="The image is stored.")
             amounts = {ledger.JOBS: 1, ledger.BYTES: job.source.bytes}
             used = ledger.used(job.owner, start, job.priority.value, amounts)
             ledger.note(connection, ledger.moved(job.owner, None, Status.PENDING) + used)
             if reservation is not None:
                 bind(connection, reservation, job.id)
-        return replace(job, start=start)
+        return job
+
+    def _webhook(self, connection: Connection, job: Job) -> Webhook | None:
+        """Record the job's webhook, a copy of its owner's default where that is meant."""
+        if job.webhook is not None and job.webhook is not OWNERS_DEFAULT:
+            connection.execute(statements.ADD_WEBHOOK, webhook_values(job.id, job.webhook))
+            return job.webhook
+        copied = {"its_id": job.id, "its_owner": job.owner}
+        row = connection.execute(statements.ADD_DEFAULT_WEBHOOK, copied).one_or_none()
+        return None if row is None else to_webhook(row)
 
     def get(self, job: UUID, owner: str | None = None) -> Job:
         """One job; of anybody's where no owner is named. Raises JobNotFound."""
