@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import uuid
@@ -169,9 +170,11 @@ class Client:
     def download(self, job: Job | str, n: int = 0, to: str | os.PathLike[str] = ".") -> Path:
         """Write output `n` of a complete job to the file `to`, which is there whole or not at all; OSError.
 
-        A file of that name is replaced.
+        A file of that name is replaced; a folder is none, not even the one that is meant where nothing is said.
         """
         target = Path(to)
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "Name a file to write the picture to, not a folder", str(target))
         part = target.with_name(f".{uuid.uuid4().hex}.part")
         try:
             self._connection.fetch(f"{_path(_id(job))}/outputs/{n}", part)
