@@ -112,7 +112,7 @@ def a_key(case: Any) -> None:
 
 
 def printable(text: str) -> str:
-    return "".join(filter(str.isprintable, text)) or "somebody"
+    return "".join(filter(str.isalnum, text)) or "somebody"
 
 
 def not_ours(case: Any) -> None:
