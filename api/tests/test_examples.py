@@ -46,3 +46,11 @@ def test_each_problem_is_told_with_what_to_do() -> None:
         for answer in call["responses"].values():
             for example in answer.get("content", {}).get("application/problem+json", {}).get("examples", {}).values():
                 assert example["value"]["detail"] != f"{example['value']['title']}.", example
+
+
+def test_each_link_leads_to_an_operation_with_the_parameters_that_it_fills_in() -> None:
+    answers = [answer for call in CALLS.values() for answer in call["responses"].values()]
+    links = [link for answer in answers for link in answer.get("links", {}).values()]
+    assert links
+    for link in links:
+        assert set(link["parameters"]) <= {one["name"] for one in CALLS[link["operationId"]]["parameters"]}

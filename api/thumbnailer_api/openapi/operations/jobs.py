@@ -29,6 +29,11 @@ POST_PROBLEMS = (
 )
 
 
+ABOUT_A_JOB = ("getJob", "deleteJob", "listEvents", "listDeliveries")
+THIS_JOB = {"job": "$response.body#/id"}
+"""Where the answer to an image leads."""
+
+
 def post_job(offer: Offer) -> Json:
     options = [
         query(
@@ -84,11 +89,13 @@ def post_job(offer: Offer) -> Json:
             "schema": {"type": "string", "enum": ["true"]},
         },
     }
+    accepted = ok(202, "The job is accepted.", ref("Job"), headers)
+    accepted["202"]["links"] = {name: {"operationId": name, "parameters": THIS_JOB} for name in ABOUT_A_JOB}
     return operation(
         "Send an image",
         "Accepts a job: when this answers 202, image and job are durable. Asked for nothing, it makes one picture of "
         "exactly 100x100.",
-        ok(202, "The job is accepted.", ref("Job"), headers),
+        accepted,
         id="submitJob",
         problems=POST_PROBLEMS,
         parameters=[*options, key],
