@@ -29,7 +29,8 @@ from photos import largest_photos, write_photo
 from service import Program, Service, started
 from sqlalchemy import text
 
-from thumbnailer_storage.jobs.model import Output, Status
+from thumbnailer_storage.jobs.model import Status
+from thumbnailer_storage.jobs.pictures import Output
 from thumbnailer_storage.queues import Outgoing
 from thumbnailer_worker.imaging import pipeline
 from thumbnailer_worker.imaging.limits import Limits

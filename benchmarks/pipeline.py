@@ -22,7 +22,7 @@ import PIL
 from photos import largest_photos, write_photo
 from PIL import Image, ImageOps
 
-from thumbnailer_storage.jobs.model import Fit, Output
+from thumbnailer_storage.jobs.pictures import Fit, Output
 from thumbnailer_worker.imaging.limits import Limits
 from thumbnailer_worker.imaging.pipeline import make, preload
 

@@ -24,7 +24,8 @@ from service import Program, Service, wait_until
 
 from thumbnailer_api.config import ApiSettings
 from thumbnailer_storage.config import StorageSettings, load
-from thumbnailer_storage.jobs.model import Job, Output, Source, Status
+from thumbnailer_storage.jobs.model import Job, Source, Status
+from thumbnailer_storage.jobs.pictures import Output
 
 POLICIES = ROOT / "docs" / "aws"
 STORAGE = ROOT / "storage" / "thumbnailer_storage"

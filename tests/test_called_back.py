@@ -21,8 +21,9 @@ from service import Program, Service, started, wait_until
 from sqlalchemy import update
 
 from thumbnailer import webhooks
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.model import Status
-from thumbnailer_storage.jobs.tables import clock, deliveries
+from thumbnailer_storage.jobs.tables import deliveries
 
 pytestmark = pytest.mark.timeout(400)
 JOBS = 40

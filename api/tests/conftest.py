@@ -26,7 +26,8 @@ from thumbnailer_api.shutdown import shut_down
 from thumbnailer_storage.config import StorageSettings
 from thumbnailer_storage.jobs.key_format import new_key
 from thumbnailer_storage.jobs.keys import NewKey, Scope
-from thumbnailer_storage.jobs.model import Job, Result, Source
+from thumbnailer_storage.jobs.model import Job, Source
+from thumbnailer_storage.jobs.pictures import Result
 from thumbnailer_storage.jobs.schema import migrate
 from thumbnailer_storage.opening import Stores, open_stores
 

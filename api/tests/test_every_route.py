@@ -14,9 +14,10 @@ import pytest
 from sqlalchemy import update
 
 from thumbnailer_api import app
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.key_format import new_key
 from thumbnailer_storage.jobs.keys import USUAL, Scope
-from thumbnailer_storage.jobs.tables import clock, keys
+from thumbnailer_storage.jobs.tables import keys
 
 EVERY_ROUTE = [pytest.param(method, path, scope, id=f"{method} {path}") for method, path, _, scope in app.ROUTES]
 PLACES = {"n": "0", "key": "3b241101-e2bb-4255-8caf-4136c566a962", "delivery": "3b241101-e2bb-4255-8caf-4136c566a962"}

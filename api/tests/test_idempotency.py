@@ -12,7 +12,8 @@ from sqlalchemy import update
 from thumbnailer_api import submitting
 from thumbnailer_storage.errors import DatabaseUnavailable, ObjectsUnavailable, OutcomeUnknown
 from thumbnailer_storage.jobs import database
-from thumbnailer_storage.jobs.tables import clock, idempotency, jobs
+from thumbnailer_storage.jobs.clocks import clock
+from thumbnailer_storage.jobs.tables import idempotency, jobs
 
 
 @pytest.fixture

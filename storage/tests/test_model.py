@@ -3,7 +3,8 @@
 import pytest
 
 from thumbnailer_storage.errors import InvalidJob
-from thumbnailer_storage.jobs.model import MAX_OUTPUTS, Job, Output, Priority, Result, Source
+from thumbnailer_storage.jobs.model import MAX_OUTPUTS, Job, Priority, Source
+from thumbnailer_storage.jobs.pictures import Output, Result
 
 SOURCE = Source(bytes=1, sha256="0" * 64)
 

@@ -13,7 +13,8 @@ from containers import Servers, client
 from thumbnailer_storage.config import StorageSettings
 from thumbnailer_storage.errors import ForeignStore, ObjectsUnavailable
 from thumbnailer_storage.jobs import schema
-from thumbnailer_storage.jobs.model import Job, Output, Result, Source, Status
+from thumbnailer_storage.jobs.model import Job, Source, Status
+from thumbnailer_storage.jobs.pictures import Output, Result
 from thumbnailer_storage.opening import Stores, open_stores
 
 UPLOAD, PICTURE = b"an image", b"a thumbnail"

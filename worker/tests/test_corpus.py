@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from thumbnailer_storage.jobs.model import Output
+from thumbnailer_storage.jobs.pictures import Output
 from thumbnailer_worker.imaging.errors import ImageRefused
 from thumbnailer_worker.imaging.limits import Limits
 from thumbnailer_worker.sandbox import Child, ChildLimits, Death

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from thumbnailer_storage.jobs.model import Output, Result
+from thumbnailer_storage.jobs.pictures import Output, Result
 from thumbnailer_worker.imaging.errors import ImageRefused
 from thumbnailer_worker.imaging.limits import Limits
 from thumbnailer_worker.imaging.pipeline import make

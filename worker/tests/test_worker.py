@@ -17,7 +17,8 @@ from thumbnailer_storage.config import StorageSettings
 from thumbnailer_storage.errors import ForeignStore, OutcomeUnknown
 from thumbnailer_storage.health import Health
 from thumbnailer_storage.jobs import database, schema
-from thumbnailer_storage.jobs.model import Act, Job, Output, Source, Status
+from thumbnailer_storage.jobs.model import Act, Job, Source, Status
+from thumbnailer_storage.jobs.pictures import Output
 from thumbnailer_storage.opening import MARKER, Stores, open_stores
 from thumbnailer_worker import shutdown
 from thumbnailer_worker.config import WorkerSettings

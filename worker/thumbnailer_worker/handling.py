@@ -20,7 +20,8 @@ from thumbnailer_storage.errors import (
     StoreUnavailable,
     TransitionRefused,
 )
-from thumbnailer_storage.jobs.model import Change, Result, Status
+from thumbnailer_storage.jobs.model import Change, Status
+from thumbnailer_storage.jobs.pictures import Result
 from thumbnailer_storage.objects import CHUNK
 from thumbnailer_storage.opening import Stores
 from thumbnailer_worker import metrics

@@ -20,7 +20,8 @@ from thumbnailer_api.housekeeping.sweep import MANY, SAFETY_SECONDS, Sweep
 from thumbnailer_storage.config import StorageSettings
 from thumbnailer_storage.errors import DatabaseUnavailable, ForeignStore, QueueUnavailable
 from thumbnailer_storage.jobs import schema
-from thumbnailer_storage.jobs.model import POISON_DEATHS, Job, Result, Source, Status
+from thumbnailer_storage.jobs.model import POISON_DEATHS, Job, Source, Status
+from thumbnailer_storage.jobs.pictures import Result
 from thumbnailer_storage.opening import MARKER, Stores, open_stores
 from thumbnailer_storage.queues import Outgoing
 from thumbnailer_storage.queues.sql import SqlQueue

@@ -12,9 +12,11 @@ from thumbnailer_api.config import HousekeeperSettings
 from thumbnailer_api.housekeeping.expire import Expire, Forget, Lapse, Tidy
 from thumbnailer_api.housekeeping.loop import Housekeeper
 from thumbnailer_storage.errors import JobNotFound, ObjectsUnavailable
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.idempotency import KEPT_SECONDS, Reservation
-from thumbnailer_storage.jobs.model import Act, Job, Result, Source, Status
-from thumbnailer_storage.jobs.tables import clock, idempotency, jobs
+from thumbnailer_storage.jobs.model import Act, Job, Source, Status
+from thumbnailer_storage.jobs.pictures import Result
+from thumbnailer_storage.jobs.tables import idempotency, jobs
 from thumbnailer_storage.opening import Stores
 
 MANY = 20_000

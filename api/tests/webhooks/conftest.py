@@ -16,9 +16,11 @@ from thumbnailer_api.housekeeping.deliver import Deliver
 from thumbnailer_api.webhooks.guard import Rules
 from thumbnailer_api.webhooks.posting import Postman
 from thumbnailer_api.webhooks.secret_keys import SecretKeys
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.deliveries import Delivery
-from thumbnailer_storage.jobs.model import Job, Result, Source, Webhook
-from thumbnailer_storage.jobs.tables import clock, deliveries
+from thumbnailer_storage.jobs.model import Job, Source, Webhook
+from thumbnailer_storage.jobs.pictures import Result
+from thumbnailer_storage.jobs.tables import deliveries
 from thumbnailer_storage.opening import Stores
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)

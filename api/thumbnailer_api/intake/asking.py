@@ -19,7 +19,8 @@ from thumbnailer_api.intake.mistakes import in_our_words, shown
 from thumbnailer_api.intake.offer import Offer, offer_of
 from thumbnailer_api.intake.times import Moment
 from thumbnailer_api.intake.webhooks import JobWebhook
-from thumbnailer_storage.jobs.model import MAX_METADATA_BYTES, MAX_OUTPUTS, MAX_SIDE, Fit, Output, Priority, Status
+from thumbnailer_storage.jobs.model import MAX_METADATA_BYTES, MAX_OUTPUTS, Priority, Status
+from thumbnailer_storage.jobs.pictures import MAX_SIDE, Fit, Output
 
 SHARE = r"(?:0?\.\d{1,9}|[01](?:\.0{0,9})?)"
 CROP = re.compile(rf"\s*({SHARE})\s*,\s*({SHARE})\s*")

@@ -14,7 +14,8 @@ from thumbnailer_api.admission import Admission
 from thumbnailer_api.errors import Gone, JobFailed, NoSuchOutput, NotFinished, RangeOutside
 from thumbnailer_api.routes.jobs import job_id
 from thumbnailer_api.wiring import Wiring
-from thumbnailer_storage.jobs.model import Job, Result, Status
+from thumbnailer_storage.jobs.model import Job, Status
+from thumbnailer_storage.jobs.pictures import Result
 from thumbnailer_storage.objects import Reading
 
 LARGE = 64 * 1024

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from thumbnailer_api.wire.base import Answer, Moment, is_none
 from thumbnailer_api.wire.webhooks import WebhookAnswer
-from thumbnailer_storage.jobs.model import Event, Fit, Job, Output, Priority, Source, Status
+from thumbnailer_storage.jobs.model import Event, Job, Priority, Source, Status
+from thumbnailer_storage.jobs.pictures import Fit, Output
 
 
 class SourceAnswer(Answer):

@@ -10,7 +10,8 @@ from containers import bucket
 
 from thumbnailer_storage.config import StorageSettings
 from thumbnailer_storage.jobs import schema
-from thumbnailer_storage.jobs.model import Job, Output, Source
+from thumbnailer_storage.jobs.model import Job, Source
+from thumbnailer_storage.jobs.pictures import Output
 from thumbnailer_storage.objects import Objects
 from thumbnailer_storage.objects.directory import DirectoryObjects
 from thumbnailer_storage.objects.s3 import S3Objects

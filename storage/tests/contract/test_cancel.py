@@ -13,8 +13,10 @@ import pytest
 from sqlalchemy import func, select, update
 
 from thumbnailer_storage.errors import JobNotFound, TransitionRefused
-from thumbnailer_storage.jobs.model import Act, Change, Job, Priority, Result, Status, Webhook
-from thumbnailer_storage.jobs.tables import clock, deliveries, events, jobs, ledger, outputs, totals
+from thumbnailer_storage.jobs.clocks import clock
+from thumbnailer_storage.jobs.model import Act, Change, Job, Priority, Status, Webhook
+from thumbnailer_storage.jobs.pictures import Result
+from thumbnailer_storage.jobs.tables import deliveries, events, jobs, ledger, outputs, totals
 from thumbnailer_storage.opening import Stores
 
 NewJob = Callable[..., Job]

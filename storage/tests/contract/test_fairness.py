@@ -11,9 +11,10 @@ from outgoing import of
 from sqlalchemy import insert, text
 
 from thumbnailer_storage.jobs import statements
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.model import Job, Source
 from thumbnailer_storage.jobs.rows import job_values, output_values
-from thumbnailer_storage.jobs.tables import clock, jobs, messages
+from thumbnailer_storage.jobs.tables import jobs, messages
 from thumbnailer_storage.opening import Stores
 from thumbnailer_storage.queues import Depth, Message, Outgoing, sql
 from thumbnailer_storage.queues.sql import SqlQueue

@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import delete, func, select, update
 
 from thumbnailer_storage.errors import JobNotFound, SubmissionInFlight
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.idempotency import KEPT_SECONDS, Known, Reservation
 from thumbnailer_storage.jobs.model import Job
 from thumbnailer_storage.jobs.store import NOBODY
-from thumbnailer_storage.jobs.tables import clock, idempotency, jobs
+from thumbnailer_storage.jobs.tables import idempotency, jobs
 from thumbnailer_storage.opening import Stores
 
 NewJob = Callable[..., Job]

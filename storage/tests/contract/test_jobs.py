@@ -14,7 +14,8 @@ import pytest
 
 from thumbnailer_storage.errors import DatabaseUnavailable, InvalidCursor, JobNotFound, TransitionRefused
 from thumbnailer_storage.jobs import schema
-from thumbnailer_storage.jobs.model import POISON_DEATHS, Job, Output, Priority, Result, Status
+from thumbnailer_storage.jobs.model import POISON_DEATHS, Job, Priority, Status
+from thumbnailer_storage.jobs.pictures import Output, Result
 from thumbnailer_storage.opening import Stores
 from thumbnailer_storage.queues import Outgoing
 
@@ -264,7 +265,8 @@ def make_resend_due(stores: Stores, job: Job) -> None:
     """Let the pause of a job's message be over."""
     from sqlalchemy import update
 
-    from thumbnailer_storage.jobs.tables import clock, jobs
+    from thumbnailer_storage.jobs.clocks import clock
+    from thumbnailer_storage.jobs.tables import jobs
 
     with stores.database.write() as connection:
         connection.execute(update(jobs).where(jobs.c.id == job.id).values(resend_after=clock(-1)))

@@ -1,6 +1,7 @@
 """What every database has to do for the keys."""
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -9,10 +10,11 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.dialects import sqlite
 
 from thumbnailer_storage.errors import InvalidCursor, InvalidKey, KeyNotFound
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.key_format import hash_of, new_key
 from thumbnailer_storage.jobs.keys import FIND, USUAL, Key, NewKey, Scope
 from thumbnailer_storage.jobs.model import Act
-from thumbnailer_storage.jobs.tables import clock, events, keys
+from thumbnailer_storage.jobs.tables import events, keys
 from thumbnailer_storage.opening import Stores
 
 LAPTOP = NewKey("laptop", "ada")

@@ -15,7 +15,8 @@ from thumbnailer_storage.config import StorageSettings
 from thumbnailer_storage.jobs import schema
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.key_format import hash_of, new_key
-from thumbnailer_storage.jobs.model import Act, Result, Status
+from thumbnailer_storage.jobs.model import Act, Status
+from thumbnailer_storage.jobs.pictures import Result
 from thumbnailer_storage.jobs.tables import events, jobs, keys, messages, outputs
 from thumbnailer_storage.opening import Stores, open_stores
 

@@ -8,8 +8,9 @@ from itertools import chain, zip_longest
 
 from sqlalchemy import ColumnElement, Select, func, literal, select
 
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.model import Status
-from thumbnailer_storage.jobs.tables import clock, jobs
+from thumbnailer_storage.jobs.tables import jobs
 from thumbnailer_storage.queues import Outgoing
 
 LATEST_CLAIMS = 10

@@ -16,10 +16,11 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, bindparam, func, literal, select, update
 
 from thumbnailer_storage.errors import DeliveryNotFound
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.model import Act, Job, Status
 from thumbnailer_storage.jobs.store import write_event
-from thumbnailer_storage.jobs.tables import clock, deliveries, jobs
+from thumbnailer_storage.jobs.tables import deliveries, jobs
 
 ERROR_LENGTH = 500
 WAITING, DELIVERED, FAILED = "waiting", "delivered", "failed"

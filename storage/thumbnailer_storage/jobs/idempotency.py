@@ -17,8 +17,9 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from thumbnailer_storage.errors import SubmissionInFlight
 from thumbnailer_storage.jobs.batches import BATCH
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.database import Database
-from thumbnailer_storage.jobs.tables import clock, idempotency
+from thumbnailer_storage.jobs.tables import idempotency
 
 LEASE_SECONDS = 20.0
 """How long a key is in flight without a sign of life; a body that stands still is given up in half of that."""

@@ -15,10 +15,11 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, Float, and_, bindparam, case, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from thumbnailer_storage.jobs.clocks import clock, epoch
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.ledger import BOTH, BYTES
 from thumbnailer_storage.jobs.model import Status
-from thumbnailer_storage.jobs.tables import clock, epoch, rates
+from thumbnailer_storage.jobs.tables import rates
 
 MINUTE = 60.0
 

@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, insert
 
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.model import Status
 from thumbnailer_storage.jobs.rows import WEBHOOKS, to_webhook
-from thumbnailer_storage.jobs.tables import clock, deliveries
+from thumbnailer_storage.jobs.tables import deliveries
 
 TELL = insert(deliveries).values(at=clock(), due=clock(), state="waiting", tries=0, tries_before=0)
 

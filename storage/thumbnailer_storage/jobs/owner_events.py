@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, insert
 
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.model import Act
-from thumbnailer_storage.jobs.tables import KEY_LENGTH, MESSAGE_LENGTH, clock, events
+from thumbnailer_storage.jobs.tables import KEY_LENGTH, MESSAGE_LENGTH, events
 
 HAPPENED = insert(events).values(job=None, at=clock(), last=clock(), count=1, attempt=0)
 

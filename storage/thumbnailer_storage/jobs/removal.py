@@ -15,10 +15,11 @@ from sqlalchemy import and_, bindparam, delete, exists, select, update
 
 from thumbnailer_storage.jobs import ledger
 from thumbnailer_storage.jobs.batches import BATCH, move
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.model import Act, Job, Status, expiring
 from thumbnailer_storage.jobs.rows import ENDS, JOB_COLUMNS, to_jobs
-from thumbnailer_storage.jobs.tables import clock, deliveries, jobs
+from thumbnailer_storage.jobs.tables import deliveries, jobs
 
 EXPIRY = Act("expiry")
 

@@ -8,8 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, bindparam, select
 
-from thumbnailer_storage.jobs.model import Change, Fit, Job, Output, Priority, Result, Source, Status, Webhook
-from thumbnailer_storage.jobs.tables import MESSAGE_LENGTH, jobs, outputs, seconds_since, webhooks
+from thumbnailer_storage.jobs.clocks import seconds_since
+from thumbnailer_storage.jobs.model import Change, Job, Priority, Source, Status, Webhook
+from thumbnailer_storage.jobs.pictures import Fit, Output, Result
+from thumbnailer_storage.jobs.tables import MESSAGE_LENGTH, jobs, outputs, webhooks
 
 ENDS = (Status.COMPLETE, Status.FAILED, Status.CANCELLED)
 """What a job is when it is finished; its expiry counts from then."""

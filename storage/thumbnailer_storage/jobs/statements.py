@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Insert, Update, bindparam, case, exists, insert, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.model import POISON_DEATHS, Status
 from thumbnailer_storage.jobs.rows import JOB_COLUMNS
-from thumbnailer_storage.jobs.tables import clock, default_webhooks, events, jobs, outputs, webhooks
+from thumbnailer_storage.jobs.tables import default_webhooks, events, jobs, outputs, webhooks
 
 FIRST_PAUSE = 60
 """Seconds before a message may be sent again; each sending doubles the pause, six times at most."""

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Update, select, tuple_, u
 from thumbnailer_storage.errors import JobNotFound, TransitionRefused
 from thumbnailer_storage.jobs import ledger, statements
 from thumbnailer_storage.jobs.batches import BATCH, move
+from thumbnailer_storage.jobs.clocks import clock, seconds_since
 from thumbnailer_storage.jobs.cursors import cursor_after, older_than
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.events import event_values
@@ -30,7 +31,7 @@ from thumbnailer_storage.jobs.rows import (
     to_webhook,
     webhook_values,
 )
-from thumbnailer_storage.jobs.tables import clock, jobs, seconds_since
+from thumbnailer_storage.jobs.tables import jobs
 
 NOBODY = Act()
 

@@ -12,11 +12,12 @@ from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from thumbnailer_storage.jobs.by_owner import MOST_OWNERS, PENDING, UNSENT, in_turn, overtaken, owners
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.model import Job, Status
 from thumbnailer_storage.jobs.rows import JOB_COLUMNS, to_jobs
 from thumbnailer_storage.jobs.statements import SENDING
-from thumbnailer_storage.jobs.tables import clock, facts, jobs
+from thumbnailer_storage.jobs.tables import facts, jobs
 from thumbnailer_storage.queues import Outgoing
 
 FIRST_QUEUE = select(func.min(jobs.c.queue).label("queue")).cte("each_queue", recursive=True)

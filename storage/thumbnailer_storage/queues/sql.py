@@ -32,8 +32,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.database import Database
-from thumbnailer_storage.jobs.tables import clock, messages, ranks
+from thumbnailer_storage.jobs.tables import messages, ranks
 from thumbnailer_storage.queues import Depth, Message, Outgoing
 
 COUNTED = 10_000

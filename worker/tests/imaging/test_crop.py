@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from PIL import ExifTags, Image
 
-from thumbnailer_storage.jobs.model import Output
+from thumbnailer_storage.jobs.pictures import Output
 from thumbnailer_worker.imaging.geometry import plan
 
 MakeOne = Callable[..., Image.Image]

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from PIL import Image
 
-from thumbnailer_storage.jobs.model import Fit, Output
+from thumbnailer_storage.jobs.pictures import Fit, Output
 from thumbnailer_worker.imaging.geometry import plan
 
 MakeOne = Callable[..., Image.Image]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from thumbnailer_storage.jobs.model import FORMATS, Output
+from thumbnailer_storage.jobs.pictures import FORMATS, Output
 from thumbnailer_worker.imaging.limits import Limits
 from thumbnailer_worker.imaging.made import Made
 from thumbnailer_worker.imaging.pipeline import make

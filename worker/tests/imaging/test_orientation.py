@@ -70,7 +70,7 @@ def test_cover_and_pad_are_the_same_however_the_source_is_stored(
 def test_the_source_is_described_as_its_viewer_sees_it(
     encoded: Callable[..., bytes], make_all: Callable[..., tuple[object, list[Image.Image]]]
 ) -> None:
-    from thumbnailer_storage.jobs.model import Output
+    from thumbnailer_storage.jobs.pictures import Output
     from thumbnailer_worker.imaging.made import Made, SourceInfo
 
     picture, exif = stored(upright(60, 30), 6)

@@ -14,7 +14,7 @@ from time import process_time
 import pytest
 from PIL import Image
 
-from thumbnailer_storage.jobs.model import Output
+from thumbnailer_storage.jobs.pictures import Output
 from thumbnailer_worker.imaging.errors import ImageRefused
 from thumbnailer_worker.imaging.limits import Limits
 from thumbnailer_worker.imaging.pipeline import make

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from PIL import Image, ImageDraw
 
-from thumbnailer_storage.jobs.model import Output
+from thumbnailer_storage.jobs.pictures import Output
 
 Encoded = Callable[..., bytes]
 MakeOne = Callable[..., Image.Image]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from thumbnailer_storage.jobs.model import Output
+from thumbnailer_storage.jobs.pictures import Output
 from thumbnailer_worker.child.limits import ChildLimits
 from thumbnailer_worker.imaging.limits import Limits
 from thumbnailer_worker.imaging.made import Made

@@ -9,7 +9,7 @@ import importlib
 import json
 import sys
 
-from thumbnailer_storage.jobs.model import FORMATS, Result
+from thumbnailer_storage.jobs.pictures import FORMATS, Result
 from thumbnailer_worker.child.running import main
 from thumbnailer_worker.imaging.errors import ImageRefused
 from thumbnailer_worker.imaging.made import Made, SourceInfo

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from thumbnailer_storage.jobs.model import Output, Result
+from thumbnailer_storage.jobs.pictures import Output, Result
 from thumbnailer_worker.imaging.errors import ImageRefused
 from thumbnailer_worker.imaging.made import SourceInfo
 from thumbnailer_worker.sandbox.answers import Lie, open_result

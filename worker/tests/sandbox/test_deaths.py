@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from thumbnailer_storage.jobs.model import Output
+from thumbnailer_storage.jobs.pictures import Output
 from thumbnailer_worker.child.limits import ChildLimits
 from thumbnailer_worker.errors import ChildKilled, ChildNotStarted, Ended, ScratchFull
 from thumbnailer_worker.imaging.errors import ImageRefused

@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from thumbnailer_storage.jobs.model import FORMATS, Output
+from thumbnailer_storage.jobs.pictures import FORMATS, Output
 from thumbnailer_worker.imaging.errors import ImageRefused
 from thumbnailer_worker.imaging.limits import Limits
 from thumbnailer_worker.sandbox import Child, ChildLimits

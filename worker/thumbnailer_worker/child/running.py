@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from thumbnailer_storage.jobs.model import Fit, Output
+from thumbnailer_storage.jobs.pictures import Fit, Output
 from thumbnailer_worker.child.confine import confine
 from thumbnailer_worker.child.limits import ChildLimits
 from thumbnailer_worker.imaging.errors import ImageRefused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from thumbnailer_storage.jobs.model import Fit, Output
+from thumbnailer_storage.jobs.pictures import Fit, Output
 
 Size = tuple[int, int]
 Point = tuple[float, float]

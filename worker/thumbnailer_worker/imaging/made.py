@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from thumbnailer_storage.jobs.model import Result
+from thumbnailer_storage.jobs.pictures import Result
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from time import perf_counter
 
 from PIL import Image
 
-from thumbnailer_storage.jobs.model import FORMATS, Output, Result
+from thumbnailer_storage.jobs.pictures import FORMATS, Output, Result
 from thumbnailer_worker.imaging.errors import ImageRefused
 from thumbnailer_worker.imaging.limits import Limits
 from thumbnailer_worker.imaging.made import Made, SourceInfo

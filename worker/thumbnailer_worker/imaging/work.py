@@ -10,7 +10,7 @@ from typing import BinaryIO
 from PIL import Image
 from PIL.ImageCms import ImageCmsTransform
 
-from thumbnailer_storage.jobs.model import Output, Result
+from thumbnailer_storage.jobs.pictures import Output, Result
 from thumbnailer_worker.imaging.geometry import Plan
 from thumbnailer_worker.imaging.limits import Limits
 

@@ -11,7 +11,7 @@ from typing import Annotated, BinaryIO, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from thumbnailer_storage.jobs.model import FORMATS, Output, Result
+from thumbnailer_storage.jobs.pictures import FORMATS, Output, Result
 from thumbnailer_worker.errors import ScratchFull
 from thumbnailer_worker.imaging.errors import ImageRefused
 from thumbnailer_worker.imaging.made import Made, SourceInfo

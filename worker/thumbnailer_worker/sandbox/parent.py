@@ -14,7 +14,7 @@ from typing import BinaryIO, ClassVar
 
 import structlog
 
-from thumbnailer_storage.jobs.model import Output, Result
+from thumbnailer_storage.jobs.pictures import Output, Result
 from thumbnailer_worker.child.confine import hide
 from thumbnailer_worker.child.limits import ChildLimits
 from thumbnailer_worker.errors import ChildNotStarted, Ended

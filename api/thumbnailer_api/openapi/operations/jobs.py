@@ -5,7 +5,7 @@ from __future__ import annotations
 from thumbnailer_api.intake.asking import CancelAsked, ListAsked
 from thumbnailer_api.intake.offer import Offer
 from thumbnailer_api.openapi.pieces import Json, described, header, ok, operation, options_of, query, ref
-from thumbnailer_storage.jobs.model import FORMATS
+from thumbnailer_storage.jobs.pictures import FORMATS
 
 JOB = {
     "name": "job",

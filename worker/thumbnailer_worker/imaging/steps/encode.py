@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from thumbnailer_storage.jobs.model import FORMATS, Result
+from thumbnailer_storage.jobs.pictures import FORMATS, Result
 from thumbnailer_worker.imaging.work import Thumbnail
 
 _QUALITY = {"jpeg": 80, "webp": 80, "avif": 60}

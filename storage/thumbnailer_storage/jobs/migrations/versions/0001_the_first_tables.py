@@ -5,7 +5,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 from alembic import op
 
-from thumbnailer_storage.jobs.tables import Moment
+from thumbnailer_storage.jobs.clocks import Moment
 
 revision = "0001"
 down_revision = None

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from thumbnailer_storage.jobs.tables import Moment
+from thumbnailer_storage.jobs.clocks import Moment
 
 revision = "0002"
 down_revision = "0001"

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from thumbnailer_storage.jobs.tables import Moment
+from thumbnailer_storage.jobs.clocks import Moment
 
 revision = "0004"
 down_revision = "0003"
