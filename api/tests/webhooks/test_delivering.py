@@ -193,6 +193,25 @@ def test_many_receivers_that_never_answer_are_left_alone_for_a_while(told, hook,
         assert sum(len(each.received) for each in dead) <= 3 * 2
 
 
+def test_however_many_receivers_never_answer_those_that_do_have_room(told, hook, monkeypatch) -> None:
+    """By cause: the strangers hold all that they may have from beginning to end."""
+    monkeypatch.setattr(delivering, "MOST_TO_STRANGERS", 2)
+    monkeypatch.setattr(delivering, "MOST_AT_ONCE", 4)
+    first = told.completed(hook.url)
+    told.deliver()
+    until(lambda: told.deliveries(first)[0].state == "delivered")
+    with ExitStack() as stack:
+        dead = [stack.enter_context(receiver()) for _ in range(8)]
+        for each in dead:
+            each.held.clear()
+            told.completed(each.url)
+        jobs = [told.completed(hook.url) for _ in range(5)]
+        until(told.is_idle)
+        told.deliver()
+        until(lambda: all(told.deliveries(job)[0].state == "delivered" for job in jobs))
+        assert sum(len(each.received) for each in dead) == 2
+
+
 def test_several_housekeepers_share_the_work_and_send_each_thing_once(told, hook) -> None:
     jobs = [told.completed(hook.url) for _ in range(40)]
     others = [Deliver(told.stores, told.postman, told.keys) for _ in range(3)]

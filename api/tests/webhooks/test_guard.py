@@ -154,7 +154,7 @@ def test_a_name_is_looked_up_once_and_what_was_judged_is_what_is_dialled(hook: R
     ids=str,
 )
 def test_a_name_that_has_a_closed_address_among_open_ones_is_refused(hook: Receiver, addresses: list[str]) -> None:
-    with pytest.raises(NotSent):
+    with pytest.raises(NotSent, match=r"^mixed.example leads to no address that is open$"):  # and not to which
         postman(Resolver(addresses)).post(f"http://mixed.example:{hook.server.server_port}/", {}, b"{}")
     assert hook.received == []
 

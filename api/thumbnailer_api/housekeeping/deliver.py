@@ -15,6 +15,7 @@ import time
 from collections import Counter as Counts
 from dataclasses import dataclass, field
 from threading import Lock, Thread
+from uuid import UUID
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -33,6 +34,9 @@ LEASE_SECONDS = 60.0
 """Longer than a try takes, looking up a name included."""
 MOST_AT_ONCE = 32
 MOST_OF_ONE = 4
+MOST_TO_STRANGERS = 16
+"""Of them at once, to receivers that have not answered yet, or not the last time: however many of these somebody names,
+there is room for the others."""
 RECEIVERS = 500
 """That one look goes through."""
 PAUSES = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 28800)
@@ -42,7 +46,7 @@ MOST_RETRY_AFTER = 3600
 FIRST_REST_SECONDS = 1.0
 LONGEST_REST_SECONDS = 60.0
 """For how long a receiver that did not answer is left alone: each time twice as long as before."""
-MOST_SILENT = 10_000
+MOST_KNOWN = 10_000
 
 attempts = Counter(
     "thumbnailer_webhook_attempts_total", "Tries to deliver a webhook: delivered, put_off or given_up", ["outcome"]
@@ -68,6 +72,7 @@ class Receivers:
     """Who is being sent something just now, and who did not answer the last time."""
 
     busy: Counts[str] = field(default_factory=Counts)
+    answering: dict[str, None] = field(default_factory=dict)
     silent: dict[str, Silence] = field(default_factory=dict)
 
     def free(self, receiver: str) -> bool:
@@ -85,11 +90,19 @@ class Receivers:
         if not self.busy[receiver]:
             del self.busy[receiver]
 
+    def strangers(self) -> int:
+        """How much is being sent to those who have not answered yet, or not the last time."""
+        return sum(n for receiver, n in self.busy.items() if receiver not in self.answering)
+
     def answered(self, receiver: str) -> None:
         self.silent.pop(receiver, None)
+        if len(self.answering) >= MOST_KNOWN:
+            self.answering.clear()
+        self.answering[receiver] = None
 
     def did_not_answer(self, receiver: str) -> None:
-        if len(self.silent) >= MOST_SILENT:
+        self.answering.pop(receiver, None)
+        if len(self.silent) >= MOST_KNOWN:
             self.silent.clear()
         silence = self.silent.setdefault(receiver, Silence())
         silence.until = time.monotonic() + min(FIRST_REST_SECONDS * 2**silence.times, LONGEST_REST_SECONDS)
@@ -136,18 +149,30 @@ class Deliver:
     def _look(self) -> int:
         """Take one thing for each of the next receivers that may be sent something; returns how much."""
         heads = self._stores.deliveries.heads(after=self._after, most=RECEIVERS)
-        room = self._room()
-        wanted = [(receiver, head) for receiver, head in heads if head and self._receivers.free(receiver)]
-        if len(wanted) > room:
-            self._after = wanted[room - 1][0]
+        wanted = self._wanted(heads)
+        if wanted and len(wanted) == self._room():
+            self._after = wanted[-1][0]
         else:
             self._after = heads[-1][0] if len(heads) == RECEIVERS else ""
-        taken = self._stores.deliveries.take([head for _, head in wanted[:room]], lease=LEASE_SECONDS) if wanted else []
+        taken = self._stores.deliveries.take([head for _, head in wanted], lease=LEASE_SECONDS) if wanted else []
         for delivery in taken:
             self._receivers.begin(delivery.receiver)
             in_flight.inc()
             Thread(target=self._send, args=(delivery,), name="delivery", daemon=True).start()
         return len(taken)
+
+    def _wanted(self, heads: list[tuple[str, UUID | None]]) -> list[tuple[str, UUID]]:
+        """Those that may be sent something, as many as there is room for, and for strangers among them."""
+        receivers, room, strangers = self._receivers, self._room(), self._receivers.strangers()
+        wanted: list[tuple[str, UUID]] = []
+        for receiver, head in heads:
+            stranger = receiver not in receivers.answering
+            if len(wanted) < room and head and receivers.free(receiver):
+                if stranger and strangers >= MOST_TO_STRANGERS:
+                    continue
+                strangers += stranger
+                wanted.append((receiver, head))
+        return wanted
 
     def _room(self) -> int:
         return 0 if self._stopping else max(0, MOST_AT_ONCE - self._receivers.busy.total())

@@ -13,12 +13,15 @@ from ipaddress import ip_address
 from typing import Any
 
 import httpcore
+import structlog
 
 from thumbnailer_api.webhooks.guard import Address, Forbidden, Rules, judge_address
 
 CONNECT_SECONDS = 5.0
 MOST_ADDRESSES = 8
 """Of one name that are tried; all of them are judged."""
+
+log = structlog.get_logger()
 
 Resolver = Callable[[str, int], list[Address]]
 
@@ -64,14 +67,25 @@ class PinnedBackend(httpcore.NetworkBackend):
         raise wrong
 
     def _judged(self, host: str, port: int) -> list[Address]:
+        """All of the host's addresses, where all of them are open.
+
+        Callers read these errors: they must not learn what a name leads to in a network that they cannot see, nor
+        whether there is such a name.
+        """
+        closed = f"{host} leads to no address that is open"
         try:
             addresses = self._resolve(host, port)
         except OSError as error:
-            raise httpcore.ConnectError(f"{host} could not be looked up: {error.strerror or error}") from error
+            log.info("a webhook's host could not be looked up", host=host, reason=str(error))
+            raise httpcore.ConnectError(closed) from error
+        try:
+            for address in addresses:
+                judge_address(address, self._rules)
+        except Forbidden as error:
+            log.warning("a webhook's host is closed", host=host, reason=str(error))
+            raise Forbidden(closed) from error
         if not addresses:
-            raise Forbidden(f"{host} has no address")
-        for address in addresses:
-            judge_address(address, self._rules)
+            raise Forbidden(closed)
         return addresses[:MOST_ADDRESSES]
 
 
