@@ -10,14 +10,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import Connection, Row, insert, select
 
 from thumbnailer_storage.errors import InvalidCursor
 from thumbnailer_storage.jobs import statements
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.model import Act, Event
 from thumbnailer_storage.jobs.tables import KEY_LENGTH, MESSAGE_LENGTH, events
 
+OF_OWNER = insert(events).values(at=clock(), last=clock(), count=1)
 CURSOR = "the cursor is none of ours: take it from `next` of the page before"
 
 
@@ -43,6 +45,12 @@ def event_values(
         "address": act.address,
         "request": act.request,
     }
+
+
+def write_owner_event(connection: Connection, owner: str, kind: str, act: Act, key: str, message: str) -> None:
+    """Tell what happened to something of an owner that is called `key`, and who did it, in that transaction."""
+    values = event_values(job=None, owner=owner, kind=kind, key=key, act=act, message=message)
+    connection.execute(OF_OWNER, values)
 
 
 class EventLog:

@@ -16,9 +16,9 @@ from thumbnailer_storage.errors import InvalidKey, KeyExists, KeyNotFound
 from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.cursors import cursor_after, older_than
 from thumbnailer_storage.jobs.database import Database
+from thumbnailer_storage.jobs.events import write_owner_event
 from thumbnailer_storage.jobs.key_format import PREFIX, hash_of, is_well_formed
 from thumbnailer_storage.jobs.model import Act
-from thumbnailer_storage.jobs.owner_events import write_owner_event
 from thumbnailer_storage.jobs.tables import NAME_LENGTH, OWNER_LENGTH, facts, keys
 
 USED_SECONDS = 60
