@@ -198,3 +198,13 @@ def test_an_image_passes_through_unchanged(service, image, way) -> None:
     sent = {"content": data} if way == "body" else {"files": {"image": ("a", data)}}
     answer = service.http.post("/jobs", **sent)
     assert b"".join(service.stores.objects.read(f"uploads/{answer.json()['id']}")) == data
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/jobs"), ("POST", "/keys"), ("PUT", "/webhook")])
+def test_slow_bodies_of_whatever_route_leave_threads_for_others(start, method, path) -> None:
+    own = start(threads=8)
+    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {LENGTH}\r\n\r\n"
+    for _ in range(10):
+        own.connect(head.encode() + b" ")
+    wait_until(lambda: gauge(own, "thumbnailer_api_transfers") >= 4, "as many bodies are read as may be")
+    assert httpx.get(f"{own.url}/jobs", timeout=HANG_SECONDS, trust_env=False).status_code == 200

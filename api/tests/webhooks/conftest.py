@@ -55,16 +55,16 @@ class Told:
         self.postman = replace(self.postman, whole_seconds=seconds)
         self.deliver = Deliver(self.stores, self.postman, self.keys)
 
-    def job(self, url: str, **webhook: Any) -> Job:
+    def job(self, url: str, owner: str = "ada", **webhook: Any) -> Job:
         hook = Webhook(url, **{"secret": self.keys.encrypt(SECRET), **webhook})
-        job = Job.new(owner="ada", source=Source(bytes=1, sha256="0" * 64, filename="cat.jpg"), webhook=hook)
+        job = Job.new(owner=owner, source=Source(bytes=1, sha256="0" * 64, filename="cat.jpg"), webhook=hook)
         self.stores.objects.put(job.upload_key, [b"x"])
         self.stores.jobs.add(job)
         return job
 
-    def completed(self, url: str, **webhook: Any) -> Job:
+    def completed(self, url: str, owner: str = "ada", **webhook: Any) -> Job:
         """A job that is complete, which nobody was told yet."""
-        job = self.stores.jobs.claim(self.job(url, **webhook).id, worker="w", lease=30)
+        job = self.stores.jobs.claim(self.job(url, owner, **webhook).id, worker="w", lease=30)
         return self.stores.jobs.apply(job, job.complete(job.source, (Result(0, "png", 100, 100, 1),)))
 
     def deliveries(self, job: Job) -> list[Delivery]:

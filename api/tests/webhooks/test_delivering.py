@@ -212,6 +212,39 @@ def test_however_many_receivers_never_answer_those_that_do_have_room(told, hook,
         assert sum(len(each.received) for each in dead) == 2
 
 
+def test_however_many_receivers_of_one_owner_never_answer_other_owners_are_told(told, hook, monkeypatch) -> None:
+    """By cause: his receivers hold all that an owner may have, and what is theirs goes beside it at once."""
+    monkeypatch.setattr(delivering, "MOST_OF_OWNER", 2)
+    monkeypatch.setattr(delivering, "MOST_AT_ONCE", 4)
+    with ExitStack() as stack:
+        dead = [stack.enter_context(receiver()) for _ in range(8)]
+        for each in dead:
+            each.held.clear()
+            told.completed(each.url, owner="eve")
+        told.deliver()
+        until(lambda: sum(len(each.received) for each in dead) == 2)
+        jobs = [told.completed(hook.url) for _ in range(5)]
+        told.deliver()
+        until(lambda: all(told.deliveries(job)[0].state == "delivered" for job in jobs))
+        assert sum(len(each.received) for each in dead) == 2
+
+
+def test_those_whose_names_come_late_have_their_turn_while_earlier_ones_never_answer(told, monkeypatch) -> None:
+    """With room for two strangers, each look goes on where the one before ended."""
+    monkeypatch.setattr(delivering, "MOST_TO_STRANGERS", 2)
+    monkeypatch.setattr(delivering, "FIRST_REST_SECONDS", 0.0)
+    told.wait_no_longer_than(0.3)
+    with ExitStack() as stack:
+        dead = [stack.enter_context(receiver()) for _ in range(6)]
+        for each in dead:
+            each.held.clear()
+            for _ in range(4):
+                told.completed(each.url)
+        told.deliver()
+        until(lambda: all(each.received for each in dead))
+        assert max(len(each.received) for each in dead) <= 2
+
+
 def test_several_housekeepers_share_the_work_and_send_each_thing_once(told, hook) -> None:
     jobs = [told.completed(hook.url) for _ in range(40)]
     others = [Deliver(told.stores, told.postman, told.keys) for _ in range(3)]

@@ -1,8 +1,9 @@
 """Tell receivers what became of jobs.
 
-The outbox says what is due. One thing for each receiver is taken at a time, in turn, and each is sent by a thread of
-its own: so many in all, few to one receiver, and one that does not answer is left alone for a while. So neither a
-backlog nor a receiver that is slow or dead holds up another one.
+The outbox says what is due. One thing for each receiver and owner is taken at a time, in turn, and each is sent by a
+thread of its own: so many in all, few to one receiver and of one owner, and one that does not answer is left alone for
+a while. So neither a backlog nor a receiver that is slow or dead holds up another one, however many of these an owner
+names.
 
 What is in flight when this process ends is sent again by the next one: a receiver may hear a thing twice, and knows it
 by its `webhook-id`.
@@ -13,7 +14,8 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter as Counts
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from threading import Lock, Thread
 from uuid import UUID
 
@@ -34,11 +36,13 @@ LEASE_SECONDS = 60.0
 """Longer than a try takes, looking up a name included."""
 MOST_AT_ONCE = 32
 MOST_OF_ONE = 4
+"""To one receiver at once."""
+MOST_OF_OWNER = 8
 MOST_TO_STRANGERS = 16
 """Of them at once, to receivers that have not answered yet, or not the last time: however many of these somebody names,
 there is room for the others."""
-RECEIVERS = 500
-"""That one look goes through."""
+LANES = 500
+"""That one query looks at."""
 PAUSES = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 28800)
 """Seconds after each try that failed, a day in all: so there are eleven tries."""
 JITTER = 0.2
@@ -69,26 +73,31 @@ class Silence:
 
 @dataclass
 class Receivers:
-    """Who is being sent something just now, and who did not answer the last time."""
+    """Whom something is sent to just now, and of which owner; who answers, and who did not the last time."""
 
     busy: Counts[str] = field(default_factory=Counts)
+    owners: Counts[str] = field(default_factory=Counts)
     answering: dict[str, None] = field(default_factory=dict)
     silent: dict[str, Silence] = field(default_factory=dict)
 
-    def free(self, receiver: str) -> bool:
+    def free(self, receiver: str, owner: str) -> bool:
         """One that did not answer the last time is sent one thing at a time."""
+        if self.owners[owner] >= MOST_OF_OWNER:
+            return False
         silence = self.silent.get(receiver)
         if silence is None:
             return self.busy[receiver] < MOST_OF_ONE
         return self.busy[receiver] < 1 and silence.until <= time.monotonic()
 
-    def begin(self, receiver: str) -> None:
+    def begin(self, receiver: str, owner: str) -> None:
         self.busy[receiver] += 1
+        self.owners[owner] += 1
 
-    def end(self, receiver: str) -> None:
-        self.busy[receiver] -= 1
-        if not self.busy[receiver]:
-            del self.busy[receiver]
+    def end(self, receiver: str, owner: str) -> None:
+        for counts, name in ((self.busy, receiver), (self.owners, owner)):
+            counts[name] -= 1
+            if not counts[name]:
+                del counts[name]
 
     def strangers(self) -> int:
         """How much is being sent to those who have not answered yet, or not the last time."""
@@ -122,16 +131,11 @@ class Deliver:
         self._stopping = False
 
     def __call__(self) -> int:
-        """Take what is due, as far as there is room; returns how much.
-
-        It ends once it has come to the last receiver twice without a find: it began somewhere in the middle.
-        """
-        taken = ends = 0
+        """Take what is due, as far as there is room; returns how much."""
+        taken = 0
         with self._lock:
-            while self._room() and ends < 2:
-                found = self._look()
+            while self._room() and (found := self._round()):
                 taken += found
-                ends = 0 if found else ends + (not self._after)
         return taken
 
     def stop(self, wait: float) -> None:
@@ -146,32 +150,52 @@ class Deliver:
         """Whether nothing is in flight."""
         return not self._receivers.busy
 
-    def _look(self) -> int:
-        """Take one thing for each of the next receivers that may be sent something; returns how much."""
-        heads = self._stores.deliveries.heads(after=self._after, most=RECEIVERS)
-        wanted = self._wanted(heads)
-        if wanted and len(wanted) == self._room():
-            self._after = wanted[-1][0]
-        else:
-            self._after = heads[-1][0] if len(heads) == RECEIVERS else ""
-        taken = self._stores.deliveries.take([head for _, head in wanted], lease=LEASE_SECONDS) if wanted else []
+    def _round(self) -> int:
+        """Take one thing at most for each lane, as far as there is room; returns how much.
+
+        It goes on after the last one that was taken, so that those with later names have their turn too.
+        """
+        taken = 0
+        for heads in self._lanes(self._after):
+            wanted = self._wanted(heads)
+            if wanted:
+                self._after = wanted[-1][0]
+                taken += self._begin([head for _, head in wanted])
+            if not self._room():
+                break
+        return taken
+
+    def _lanes(self, after: str) -> Iterator[list[tuple[str, UUID | None]]]:
+        """All lanes and what is due in each, some at a time: those after one, then from the first one on."""
+        for begin in (after, "") if after else ("",):
+            heads = self._stores.deliveries.heads(after=begin, most=LANES)
+            yield heads
+            while len(heads) == LANES:
+                heads = self._stores.deliveries.heads(after=heads[-1][0], most=LANES)
+                yield heads
+
+    def _begin(self, due: list[UUID]) -> int:
+        taken = self._stores.deliveries.take(due, lease=LEASE_SECONDS)
         for delivery in taken:
-            self._receivers.begin(delivery.receiver)
+            self._receivers.begin(delivery.receiver, delivery.owner)
             in_flight.inc()
             Thread(target=self._send, args=(delivery,), name="delivery", daemon=True).start()
         return len(taken)
 
     def _wanted(self, heads: list[tuple[str, UUID | None]]) -> list[tuple[str, UUID]]:
-        """Those that may be sent something, as many as there is room for, and for strangers among them."""
-        receivers, room, strangers = self._receivers, self._room(), self._receivers.strangers()
+        """Those that may be sent something, as many as there is room for, for strangers and for their owners."""
+        room, strangers = self._room(), self._receivers.strangers()
+        chosen = replace(self._receivers, busy=self._receivers.busy.copy(), owners=self._receivers.owners.copy())
         wanted: list[tuple[str, UUID]] = []
-        for receiver, head in heads:
-            stranger = receiver not in receivers.answering
-            if len(wanted) < room and head and receivers.free(receiver):
+        for lane, head in heads:
+            receiver, _, owner = lane.partition(" ")
+            stranger = receiver not in chosen.answering
+            if len(wanted) < room and head and chosen.free(receiver, owner):
                 if stranger and strangers >= MOST_TO_STRANGERS:
                     continue
                 strangers += stranger
-                wanted.append((receiver, head))
+                chosen.begin(receiver, owner)
+                wanted.append((lane, head))
         return wanted
 
     def _room(self) -> int:
@@ -185,7 +209,7 @@ class Deliver:
         finally:
             in_flight.dec()
             with self._lock:
-                self._receivers.end(delivery.receiver)
+                self._receivers.end(delivery.receiver, delivery.owner)
         self._go_on()
 
     def _go_on(self) -> None:

@@ -29,7 +29,8 @@ from thumbnailer_storage.opening import Stores
 STALLED_SECONDS = 300.0
 """A loop that has not come round for so long is stuck, and the housekeeper is to be started anew."""
 
-RECOUNT_SECONDS = 3600.0
+RECOUNT_SECONDS = 300.0
+"""While an upgrade is under way programs of the release before move jobs too, and write nothing into the ledger."""
 DELIVERED_SECONDS = 10.0
 """How long webhooks that are being sent may take to end; what does not is sent again."""
 

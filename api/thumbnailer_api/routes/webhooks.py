@@ -14,7 +14,8 @@ from thumbnailer_storage.errors import WebhookNotFound
 
 def put(wiring: Wiring) -> Response:
     """Set it; jobs that were accepted before keep what they have."""
-    asked = json_asked(WebhookAsked, request.environ["wsgi.input"], request.headers)
+    with wiring.transfers.one():
+        asked = json_asked(WebhookAsked, request.environ["wsgi.input"], request.headers)
     webhook, made = wiring.hooks.set_default(g.owner, asked)
     return json_answer(DefaultWebhookAnswer.with_secret(webhook, made))
 

@@ -54,7 +54,9 @@ class Postman:
             raise NotSent(str(error)) from error
         except httpcore.TimeoutException as error:
             raise NoAnswer("it did not answer in time") from error
-        except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
+        except httpcore.ProtocolError as error:  # whose text repeats what came, which is none of the caller's business
+            raise NoAnswer("what it answered is no HTTP") from error
+        except (httpcore.NetworkError, OSError) as error:
             raise NoAnswer(str(error) or type(error).__name__) from error
 
     def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answered:

@@ -23,8 +23,12 @@ def cancelled(stores: Stores, new_job: NewJob, url: str = HOOK.url) -> Job:
     return stores.jobs.delete(job.id, "ada")[0]
 
 
+def lane(name: str, owner: str = "ada") -> str:
+    return f"https://{name}.example:443 {owner}"
+
+
 def heads(stores: Stores, after: str = "", most: int = 99) -> list[str]:
-    return [receiver for receiver, head in stores.deliveries.heads(after=after, most=most) if head]
+    return [lane for lane, head in stores.deliveries.heads(after=after, most=most) if head]
 
 
 def taken(stores: Stores, lease: float = 30) -> list[Delivery]:
@@ -61,7 +65,7 @@ def test_a_job_takes_a_copy_of_the_default_as_it_is_when_it_is_recorded(stores: 
     for job in (before, with_it, of_its_own):
         assert stores.jobs.get(job.id).webhook == job.webhook
     stores.jobs.delete(with_it.id, "ada")
-    assert [delivery.receiver for delivery in stores.deliveries.of_job(with_it.id)] == ["https://a.example"]
+    assert [delivery.receiver for delivery in stores.deliveries.of_job(with_it.id)] == ["https://a.example:443"]
 
 
 def test_only_what_was_asked_for_is_told(stores: Stores, new_job: NewJob) -> None:
@@ -79,11 +83,35 @@ def test_each_receiver_shows_what_has_been_due_for_longest(stores: Stores, new_j
     for _ in range(3):
         cancelled(stores, new_job, "https://a.example/")
     found = stores.deliveries.heads(after="", most=99)
-    assert [receiver for receiver, _ in found] == [f"https://{name}.example" for name in "abc"]
+    assert [lane for lane, _ in found] == [lane(name) for name in "abc"]
     assert {head for _, head in found} == {stores.deliveries.of_job(job.id)[0].id for job in first}
-    assert heads(stores, after="https://a.example") == ["https://b.example", "https://c.example"]
-    assert heads(stores, after="https://a.example", most=1) == ["https://b.example"]
-    assert heads(stores, after="https://c.example") == []
+    assert heads(stores, after=lane("a")) == [lane("b"), lane("c")]
+    assert heads(stores, after=lane("a"), most=1) == [lane("b")]
+    assert heads(stores, after=lane("c")) == []
+
+
+def test_each_owner_has_a_lane_of_his_own_to_a_receiver_however_its_address_is_spelled(
+    stores: Stores, new_job: NewJob
+) -> None:
+    for url in ("https://a.example", "https://A.example:443/x", "https://a.example:0443", "https://a.example:/"):
+        cancelled(stores, new_job, url)
+    job = new_job(webhook=Webhook("https://a.example/"), owner="eve")
+    stores.jobs.add(job)
+    stores.jobs.delete(job.id, "eve")
+    assert heads(stores) == [lane("a"), lane("a", "eve")]
+
+
+def test_a_try_that_was_under_way_when_somebody_asked_for_another_settles_nothing(
+    stores: Stores, new_job: NewJob
+) -> None:
+    job = cancelled(stores, new_job)
+    (under_way,) = taken(stores)
+    stores.deliveries.again(under_way.id, job, Act())
+    stores.deliveries.put_off(under_way, job, "late", answer=None, delay=9999)
+    stores.deliveries.give_up(under_way, job, "late", answer=None)
+    stores.deliveries.receiver_gone(under_way, job, "late", answer=410)
+    (again,) = taken(stores)
+    assert (again.id, again.state, again.tries - again.tries_before) == (under_way.id, "waiting", 1)
 
 
 def test_what_is_taken_is_due_again_after_its_lease_and_not_before(stores: Stores, new_job: NewJob) -> None:

@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, bindparam, func, literal, select, update
+from sqlalchemy import Connection, Row, bindparam, case, func, literal, select, update
 
 from thumbnailer_storage.errors import DeliveryNotFound
 from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.model import Act, Job, Status
+from thumbnailer_storage.jobs.statements import JOB_HELD
 from thumbnailer_storage.jobs.store import write_event
 from thumbnailer_storage.jobs.tables import deliveries, jobs
 
@@ -27,32 +28,28 @@ WAITING, DELIVERED, FAILED = "waiting", "delivered", "failed"
 HOUSEKEEPER = Act(by="deliver")
 
 FIRST = (
-    select(func.min(deliveries.c.receiver).label("receiver"), literal(1).label("n"))
-    .where(deliveries.c.due.is_not(None), deliveries.c.receiver > bindparam("after"))
-    .cte("each_receiver", recursive=True)
+    select(func.min(deliveries.c.lane).label("lane"), literal(1).label("n"))
+    .where(deliveries.c.due.is_not(None), deliveries.c.lane > bindparam("after"))
+    .cte("each_lane", recursive=True)
 )
 NEXT = (
-    select(func.min(deliveries.c.receiver))
-    .where(deliveries.c.due.is_not(None), deliveries.c.receiver > FIRST.c.receiver)
+    select(func.min(deliveries.c.lane))
+    .where(deliveries.c.due.is_not(None), deliveries.c.lane > FIRST.c.lane)
     .scalar_subquery()
 )
-EACH_RECEIVER = FIRST.union_all(
-    select(NEXT, FIRST.c.n + 1).where(FIRST.c.receiver.is_not(None), FIRST.c.n < bindparam("most"))
-)
+EACH_LANE = FIRST.union_all(select(NEXT, FIRST.c.n + 1).where(FIRST.c.lane.is_not(None), FIRST.c.n < bindparam("most")))
 LONGEST_DUE = (
     select(deliveries.c.id)
-    .where(deliveries.c.receiver == EACH_RECEIVER.c.receiver, deliveries.c.due <= clock())
+    .where(deliveries.c.lane == EACH_LANE.c.lane, deliveries.c.due <= clock())
     .order_by(deliveries.c.due)
     .limit(1)
     .scalar_subquery()
 )
 HEADS = (
-    select(EACH_RECEIVER.c.receiver, LONGEST_DUE.label("id"))
-    .where(EACH_RECEIVER.c.receiver.is_not(None))
-    .order_by(EACH_RECEIVER.c.receiver)
+    select(EACH_LANE.c.lane, LONGEST_DUE.label("id")).where(EACH_LANE.c.lane.is_not(None)).order_by(EACH_LANE.c.lane)
 )
-"""For each receiver that anything waits for, what has been due for longest: by two steps through an index for each, so
-that a backlog of one receiver costs the others nothing."""
+"""For each receiver and owner that anything waits for, what has been due for longest: by two steps through an index for
+each, so that a backlog of one costs the others nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,7 @@ class Delivery:
 
     id: UUID
     job: UUID
-    receiver: str
+    lane: str
     kind: Status
     at: datetime
     state: str
@@ -75,6 +72,15 @@ class Delivery:
     answer: int | None
     error: str | None
 
+    @property
+    def receiver(self) -> str:
+        """Scheme, host and port."""
+        return self.lane.partition(" ")[0]
+
+    @property
+    def owner(self) -> str:
+        return self.lane.partition(" ")[2]
+
 
 class Deliveries:
     """The outbox. Every method raises DatabaseUnavailable where the database does not answer."""
@@ -83,12 +89,12 @@ class Deliveries:
         self._database = database
 
     def heads(self, *, after: str, most: int) -> list[tuple[str, UUID | None]]:
-        """The next receivers, in the order of their names, and what each waits for longest; None where not yet due.
+        """The next lanes, in the order of their names, and what each waits for longest; None where not yet due.
 
         Fewer than `most` are the last ones.
         """
         with self._database.read() as connection:
-            return [(row.receiver, row.id) for row in connection.execute(HEADS, {"after": after, "most": most})]
+            return [(row.lane, row.id) for row in connection.execute(HEADS, {"after": after, "most": most})]
 
     def take(self, ids: Collection[UUID], *, lease: float) -> list[Delivery]:
         """Take those that are due still; nobody else takes them for `lease` seconds."""
@@ -125,7 +131,8 @@ class Deliveries:
         """The receiver wants to hear no more of this job: what else waits is dropped, and nothing comes after."""
         others = update(deliveries).where(deliveries.c.job == job.id, deliveries.c.state == WAITING)
         with self._database.write() as connection:
-            give_up(connection, delivery, job, error, answer)
+            if not give_up(connection, delivery, job, error, answer):
+                return
             connection.execute(others.values(state=FAILED, due=None, error=error[:ERROR_LENGTH]))
             connection.execute(update(jobs).where(jobs.c.id == job.id).values(calls_back=False))
 
@@ -136,10 +143,17 @@ class Deliveries:
             return [to_delivery(row) for row in connection.execute(wanted)]
 
     def again(self, delivery: UUID, job: Job, act: Act) -> Delivery:
-        """Have it tried now, and as often as a new one. Raises DeliveryNotFound."""
-        anew = {"state": WAITING, "due": clock(), "tries_before": deliveries.c.tries}
+        """Have it tried now, and as often as a new one. Raises DeliveryNotFound.
+
+        A try that is under way settles nothing any more: it counts as one that came to nothing.
+        """
+        begun = case((deliveries.c.state == WAITING, 1), else_=0)
+        tries = deliveries.c.tries + begun
+        anew = {"state": WAITING, "due": clock(), "tries": tries, "tries_before": tries}
         ours = update(deliveries).where(deliveries.c.id == delivery, deliveries.c.job == job.id)
         with self._database.write() as connection:
+            # The job first, as whoever removes its record does.
+            connection.execute(JOB_HELD, {"job": job.id, "owner": job.owner})
             row = connection.execute(ours.values(anew).returning(*deliveries.c)).one_or_none()
             if row is None:
                 raise DeliveryNotFound(f"there is no delivery {delivery} of this job: GET /jobs/{job.id}/deliveries")
@@ -157,18 +171,20 @@ def settle(
     message: str,
     values: dict[str, Any],
     key: str = "",
-) -> None:
-    """Write how a try ended, and its event; unless a later try has begun."""
+) -> bool:
+    """Write how a try ended, and its event; False where a later try has begun."""
     ours = (deliveries.c.id == delivery.id, deliveries.c.tries == delivery.tries)
-    if connection.execute(update(deliveries).where(*ours).values(values)).rowcount:
+    settled = bool(connection.execute(update(deliveries).where(*ours).values(values)).rowcount)
+    if settled:
         of_its_own = f"{delivery.id}{key}"
         write_event(connection, job, event, HOUSEKEEPER, of_its_own, attempt=job.attempt, message=message)
+    return settled
 
 
-def give_up(connection: Connection, delivery: Delivery, job: Job, error: str, answer: int | None) -> None:
+def give_up(connection: Connection, delivery: Delivery, job: Job, error: str, answer: int | None) -> bool:
     message = f"{undelivered(delivery, error)} It is not tried again."
     values = {"state": FAILED, "due": None, "answer": answer, "error": error[:ERROR_LENGTH]}
-    settle(connection, delivery, job, "undelivered", message, values)
+    return settle(connection, delivery, job, "undelivered", message, values)
 
 
 def undelivered(delivery: Delivery, error: str) -> str:
@@ -179,7 +195,7 @@ def to_delivery(row: Row[Any]) -> Delivery:
     return Delivery(
         id=row.id,
         job=row.job,
-        receiver=row.receiver,
+        lane=row.lane,
         kind=Status(row.kind),
         at=row.at,
         state=row.state,

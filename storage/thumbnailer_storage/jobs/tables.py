@@ -268,7 +268,7 @@ deliveries = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("job", Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
-    Column("receiver", String(300), nullable=False, comment="scheme, host and port: none may hold up the others"),
+    Column("lane", String(520), nullable=False, comment="receiver and owner: none of them may hold up the others"),
     Column("kind", String(20), nullable=False, comment="the event that it tells of"),
     Column("at", Moment, nullable=False),
     Column("state", String(12), nullable=False, comment="waiting, delivered or failed"),
@@ -279,6 +279,6 @@ deliveries = Table(
     Column("answer", Integer, comment="the status code of the last try; null: there was no answer"),
     Column("error", String(500), comment="what was wrong with the last try"),
     Index("deliveries_of_job", "job", "at"),
-    only("deliveries_due", "receiver", "due", where="due IS NOT NULL"),
+    only("deliveries_due", "lane", "due", where="due IS NOT NULL"),
     comment="the outbox: written in the transaction of what it tells of",
 )

@@ -146,7 +146,7 @@ def new_tables() -> None:
         "deliveries",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("job", sa.Uuid(), nullable=False),
-        sa.Column("receiver", sa.String(length=300), nullable=False),
+        sa.Column("lane", sa.String(length=520), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("at", Moment(), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
@@ -160,7 +160,7 @@ def new_tables() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("deliveries_of_job", "deliveries", ["job", "at"])
-    only("deliveries_due", "deliveries", ["receiver", "due"], "due IS NOT NULL")
+    only("deliveries_due", "deliveries", ["lane", "due"], "due IS NOT NULL")
 
 
 def callback() -> tuple[sa.Column[Any], ...]:
