@@ -54,6 +54,20 @@ def test_what_is_asked_for_beside_a_preset_goes_before_it(service) -> None:
     assert (card["preset"], card["size"], card["fit"], card["quality"]) == ("card", "40x40", "contain", None)
 
 
+@pytest.mark.parametrize(
+    ("ours", "dropped"),
+    [
+        ({"preset": "avatar", "fit": "pad"}, ("crop", "centre")),
+        ({"preset": "card", "format": "PNG"}, ("quality", None)),
+        ({"preset": "round-2", "format": "jpg", "quality": 90}, ("lossless", None)),
+    ],
+)
+def test_what_a_preset_says_falls_away_where_it_has_no_meaning(service, ours, dropped) -> None:
+    (output,) = asked(service, ours)
+    name, left = dropped
+    assert (output["preset"], output[name]) == (ours["preset"], left)
+
+
 def test_a_preset_is_asked_for_in_the_query_too(service, small) -> None:
     answer = service.http.post("/jobs?output=preset=avatar,size=9,8&output=crop=0.2,.75", content=small)
     first, second = answer.json()["outputs"]
@@ -67,7 +81,7 @@ def test_a_preset_is_asked_for_in_the_query_too(service, small) -> None:
         ({"preset": "icon"}, "preset: 'icon' is not configured: name one of avatar, card, round-2"),
         ({"preset": 7}, "preset: 7 is no valid string"),
         ({"preset": ["avatar"]}, "preset: ['avatar'] is no valid string"),
-        ({"preset": "avatar", "fit": "pad"}, "crop has no meaning for fit pad"),
+        ({"preset": "avatar", "fit": "pad", "crop": "0.5,0.3"}, "crop has no meaning for fit pad"),
         ({"preset": "round-2", "quality": 9}, "quality has no meaning for png"),
         ({"format": "jpeg", "lossless": True}, "lossless has no meaning for jpeg: ask for png or webp"),
         ({"format": "webp", "lossless": "maybe"}, "lossless: 'maybe'"),

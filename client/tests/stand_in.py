@@ -215,9 +215,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.scripted():
             return
         usual = {"events": ["complete"], "template": None, "signed": True}
+        made = {} if "secret" in asked or self.service.webhook else {"secret": "whsec_made"}
         self.service.webhook = usual | {name: asked[name] for name in ("url", "events") if name in asked}
         self.service.submitted.append(asked)
-        self.answer(200, self.service.webhook | ({} if "secret" in asked else {"secret": "whsec_made"}))
+        self.answer(200, self.service.webhook | made)
 
     def list(self, query: dict[str, list[str]]) -> None:
         jobs = sorted(self.service.jobs.values(), key=lambda job: job["start"], reverse=True)

@@ -19,11 +19,11 @@ def test_limits_say_what_is_used_and_what_is_allowed(thumbnailer):
 
 
 def test_a_made_key_is_all_that_is_printed(thumbnailer, service):
-    code, out, err = thumbnailer("keys", "create", "ci", "--owner", "build", "--scope", "read", "--days", "90")
+    code, out, err = thumbnailer("keys", "create", "ci", "--owner", "build", "--scopes", "read, submit", "--days", "90")
     (key,) = service.keys
     assert (code, out) == (0, "thn_sesame\n")
     assert err == f"thumbnailer: The key ci of build (id {key}). It is shown this once.\n"
-    assert service.keys[key]["scopes"] == ["read"]
+    assert service.keys[key]["scopes"] == ["read", "submit"]
 
 
 def test_keys_are_listed_and_revoked(thumbnailer, service):
@@ -45,9 +45,17 @@ def test_the_default_webhook_is_set_shown_and_removed(thumbnailer, service, tmp_
         {"url": "https://example.com/x", "events": ["failed"], "secret": "whsec_c2VjcmV0", "template": "slack"}
     ]
     assert thumbnailer("webhook", "show")[1] == "https://example.com/x\tfailed\t\n"
-    assert thumbnailer("webhook", "set", "https://example.com/x")[1] == "whsec_made\n"
     assert thumbnailer("webhook", "remove") == (0, "", "")
     assert service.webhook is None
+
+
+def test_a_secret_is_printed_when_it_is_made_and_said_to_be_kept_after_that(thumbnailer, service):
+    assert thumbnailer("webhook", "set", "https://example.com/x")[1] == "whsec_made\n"
+    code, out, err = thumbnailer("webhook", "set", "https://example.com/y")
+    assert (code, out) == (0, "")
+    assert "It keeps the secret that it had, so none is printed." in err
+    given = thumbnailer("webhook", "set", "https://example.com/y", "--secret-file", "-", stdin="whsec_c2VjcmV0\n")
+    assert "keeps" not in given[2]
 
 
 def test_deliveries_are_told_and_sent_again(thumbnailer, service):
@@ -64,13 +72,18 @@ def test_events_of_all_say_whose_and_by_whom(thumbnailer, service):
     assert service.requests[0][1].startswith("/events?owner=ada&since=2026-11-24T07%3A00%3A00")
 
 
+NO_KEY = b'{"type": "/problems/no-key", "title": "A key is needed", "detail": "This service wants a key."}'
 SCOPE = b'{"type": "/problems/missing-scope", "title": "No", "detail": "It takes the scope admin."}'
 TOO_MANY = b'{"type": "/problems/too-many", "title": "Too many", "detail": "The day is used up."}'
 
 
 @pytest.mark.parametrize(
     ("status", "problem", "code", "says"),
-    [(403, SCOPE, 4, "It takes the scope admin."), (429, TOO_MANY, 3, "thumbnailer limits says what is allowed")],
+    [
+        (401, NO_KEY, 4, "Set THUMBNAILER_KEY to yours"),
+        (403, SCOPE, 4, "It takes the scope admin."),
+        (429, TOO_MANY, 3, "thumbnailer limits says what is allowed"),
+    ],
 )
 def test_a_refusal_says_what_to_do(thumbnailer, service, status, problem, code, says):
     service.scripted = [(status, {"Retry-After": "3600"}, problem)]

@@ -197,3 +197,12 @@ def test_json_lines_hold_jobs_and_errors(thumbnailer, images):
         "detail": "The body is text: send an image.",
         "request_id": "r1",
     }
+
+
+def test_the_wait_for_room_is_no_longer_than_the_timeout(thumbnailer, service, images):
+    images("a.jpg")
+    service.scripted = [(429, {"Retry-After": "30"}, b'{"title": "Too many", "detail": "Come back later."}')]
+    code, _, err = thumbnailer("submit", "a.jpg", "--timeout", "6")
+    assert code == 3
+    assert "Come back later." in err
+    assert len(service.requests) == 1

@@ -25,6 +25,7 @@ def test_an_address_can_be_given_on_the_line(thumbnailer, service):
         (["submit", "a.jpg", "--metadata", "a=1", "--metadata", "a=2"], "'a' is given twice"),
         (["submit", "a.jpg", "--expires-in", "soon"], "'soon' is no time such as 30m, 12h or 7d"),
         (["submit", "a.jpg", "--webhook", "https://x", "--no-webhook"], "exclude each other"),
+        (["keys", "create", "ci", "--scopes", "read,write"], "separate some of submit, read, cancel, admin by commas"),
         (["submit", "a.jpg", "--timeout", "x"], "'x' is not a valid number of seconds"),
         (["list", "--limit", "x"], "'x' is not a valid whole number"),
         (["list", "--since", "yesterday"], "2h"),

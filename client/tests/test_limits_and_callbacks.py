@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from thumbnailer import Conflict, MissingScope, TooMany
+from thumbnailer import Client, Conflict, MissingScope, NoKey, TooMany
 
 
 def test_a_rate_limit_is_waited_for_as_told_and_uses_up_no_try(service, client, no_pauses):
@@ -20,6 +20,14 @@ def test_the_patience_with_a_rate_limit_ends(service, client, no_pauses):
         client.submit(b"an image")
     assert refused.value.retry_after == 25
     assert len(no_pauses) == 2
+
+
+@pytest.mark.parametrize(("asked", "tries"), [({"Retry-After": "4"}, 2), ({"Retry-After": "7"}, 1), ({}, 4)])
+def test_a_caller_of_less_patience_waits_no_longer(service, no_pauses, asked, tries):
+    service.scripted = [(429, asked, b'{"title": "Too many"}')] * 10
+    with Client(service.url, patience=6) as client, pytest.raises(TooMany):
+        client.submit(b"an image")
+    assert len(service.requests) == tries
 
 
 def test_what_an_older_service_does_not_say_is_none(service, client):
@@ -46,7 +54,12 @@ def test_without_a_default_webhook_there_is_none(client):
 
 @pytest.mark.parametrize(
     ("status", "name", "kind"),
-    [(403, "missing-scope", MissingScope), (409, "not-finished", Conflict), (429, "too-many", TooMany)],
+    [
+        (401, "no-key", NoKey),
+        (403, "missing-scope", MissingScope),
+        (409, "not-finished", Conflict),
+        (429, "too-many", TooMany),
+    ],
 )
 def test_each_refusal_has_a_kind_of_its_own(service, client, status, name, kind):
     body = f'{{"type": "/problems/{name}", "title": "No"}}'.encode()

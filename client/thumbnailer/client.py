@@ -17,6 +17,7 @@ from thumbnailer.connection import Connection
 from thumbnailer.images import Image, opened
 from thumbnailer.models import Delivery, Event, Job, Limits, QueueState, Usage
 from thumbnailer.outputs import OutputAsked, as_json
+from thumbnailer.retrying import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -28,12 +29,15 @@ class Client:
     """A caller of the service at `url`; both arguments default to THUMBNAILER_URL and THUMBNAILER_KEY.
 
     One client may be used by several threads. `timeout` is the seconds of silence after which a connection counts as
-    broken. Each method asks again after errors that pass (retrying.py) and raises ThumbnailerError. `keys` and
-    `webhook` hold the calls about keys and about the owner's default webhook.
+    broken, `patience` those that a call waits where the owner asks for too much (429) before it raises TooMany. Each
+    method asks again after errors that pass (retrying.py) and raises ThumbnailerError. `keys` and `webhook` hold the
+    calls about keys and about the owner's default webhook.
     """
 
-    def __init__(self, url: str | None = None, key: str | None = None, *, timeout: float = 30.0) -> None:
-        self._connection = Connection(url, key, timeout)
+    def __init__(
+        self, url: str | None = None, key: str | None = None, *, timeout: float = 30.0, patience: float = LONGEST
+    ) -> None:
+        self._connection = Connection(url, key, timeout, patience)
         self.url = self._connection.url
         self.keys = Keys(self._connection)
         self.webhook = DefaultWebhook(self._connection)

@@ -17,7 +17,7 @@ from thumbnailer.errors import (
     ThumbnailerError,
     problem,
 )
-from thumbnailer.retrying import FIRST_PAUSES, PAUSES, harmless, patiently, retry_after
+from thumbnailer.retrying import FIRST_PAUSES, LONGEST, PAUSES, harmless, patiently, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,12 +29,17 @@ NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class Connection:
-    """What the calls of all resources share; `timeout` is the seconds of silence after which a connection is broken."""
+    """What the calls of all resources share.
 
-    def __init__(self, url: str | None, key: str | None, timeout: float) -> None:
+    `timeout` is the seconds of silence after which a connection is broken, `patience` those that one call waits where
+    its owner asks for too much (429).
+    """
+
+    def __init__(self, url: str | None, key: str | None, timeout: float, patience: float = LONGEST) -> None:
         settings = config.load(url, key)
         self.url = settings.url
         self._timeout = timeout
+        self._patience = patience
         self._answered = False
         self._http = httpx.Client(
             base_url=settings.url,
@@ -63,7 +68,7 @@ class Connection:
         **request: Any,
     ) -> T:
         """What `read` makes of the answer, a JSON object; asked again after errors of which `again` is true."""
-        return patiently(lambda: self._once(method, path, read, request), again, self._pauses())
+        return patiently(lambda: self._once(method, path, read, request), again, self._pauses(), self._patience)
 
     def pages(
         self, path: str, params: Mapping[str, Any], read: Callable[[Mapping[str, Any]], tuple[list[T], str | None]]
@@ -79,7 +84,7 @@ class Connection:
 
     def fetch(self, path: str, part: Path) -> None:
         """Write the bytes at `path` to the file `part`, from its start again after a break; OSError."""
-        patiently(lambda: self._fetch(path, part), harmless, self._pauses())
+        patiently(lambda: self._fetch(path, part), harmless, self._pauses(), self._patience)
 
     def _fetch(self, path: str, part: Path) -> None:
         # It may be sent to the object store, which gets no key: httpx keeps that for the service's own address.

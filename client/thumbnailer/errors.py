@@ -12,6 +12,7 @@ ThumbnailerError
 │   │   └── InFlight          409: the same request is being answered to somebody else
 │   ├── ServiceFault          any other 5xx: the service's own fault
 │   ├── NotAllowed            401, 403
+│   │   ├── NoKey             401: none was sent
 │   │   └── MissingScope      403: the key is good, and not for this
 │   ├── NotFound              404
 │   ├── Gone                  410: cancelled or expired
@@ -116,6 +117,12 @@ class NotAllowed(Problem):
     advice = " The key that is sent is what THUMBNAILER_KEY holds."
 
 
+class NoKey(NotAllowed):
+    """No key was sent, and the service wants one."""
+
+    advice = " Set THUMBNAILER_KEY to yours."
+
+
 class MissingScope(NotAllowed):
     """The key is good, and lacks the scope that this needs; `detail` says which."""
 
@@ -178,6 +185,7 @@ BY_STATUS: Mapping[int, type[Problem]] = {
 }
 
 BY_TYPE: Mapping[str, type[Problem]] = {
+    "/problems/no-key": NoKey,
     "/problems/missing-scope": MissingScope,
     "/problems/idempotency-in-flight": InFlight,
 }

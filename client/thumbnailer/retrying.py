@@ -22,7 +22,7 @@ FIRST_PAUSES = PAUSES[:2]
 """A service that has never answered is more likely absent than restarting."""
 
 LONGEST = 60.0
-"""Seconds; a service that asks for a longer pause than this (Retry-After) is told to the caller instead."""
+"""Seconds of patience, by default: a service that asks for more (Retry-After) is told to the caller instead."""
 
 
 def harmless(error: ThumbnailerError) -> bool:
@@ -35,13 +35,17 @@ def surely_not_accepted(error: ThumbnailerError) -> bool:
     return isinstance(error, ServiceUnreachable) or (isinstance(error, Unavailable) and error.status in {429, 503})
 
 
-def patiently(attempt: Callable[[], T], again: Callable[[ThumbnailerError], bool], pauses: Iterable[float]) -> T:
+def patiently(
+    attempt: Callable[[], T],
+    again: Callable[[ThumbnailerError], bool],
+    pauses: Iterable[float],
+    patience: float = LONGEST,
+) -> T:
     """Call `attempt` until it answers, its error is none to try again after, or the pauses are used up.
 
-    A caller who asked for too much at once uses up none: it waits as it is told, for LONGEST in all.
+    A caller who asked for too much at once uses up none: it waits as it is told, for `patience` seconds in all.
     """
     line = iter(pauses)
-    patience = LONGEST
     while True:
         try:
             return attempt()
@@ -52,6 +56,8 @@ def patiently(attempt: Callable[[], T], again: Callable[[ThumbnailerError], bool
                 raise
             if isinstance(error, TooMany):
                 patience -= max(asked, pause)
+                if patience < 0:
+                    raise
         # Never before the time that the service named, and not all callers at the same moment.
         time.sleep(max(asked, pause / 2) + random.uniform(0, pause))
 

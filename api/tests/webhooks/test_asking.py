@@ -33,7 +33,12 @@ def no_default(request):
 def test_a_job_shows_its_webhook_and_never_the_secret(service) -> None:
     answer = posted(service, {"url": URL, "secret": SECRET, "events": ["failed", "complete"]})
     assert answer.status_code == 202, answer.text
-    assert answer.json()["webhook"] == {"url": URL, "events": ["complete", "failed"], "template": None}
+    assert answer.json()["webhook"] == {
+        "url": URL,
+        "events": ["complete", "failed"],
+        "template": None,
+        "signed": True,
+    }
     again = service.http.get(answer.headers["location"])
     assert again.json()["webhook"] == answer.json()["webhook"]
     assert SECRET not in answer.text + again.text
@@ -50,7 +55,7 @@ def test_the_secret_is_encrypted_at_rest(service) -> None:
 
 def test_an_image_as_the_body_names_its_webhook_in_the_query(service, small) -> None:
     answer = service.http.post("/jobs", params={"webhook": URL}, content=small)
-    assert answer.json()["webhook"] == {"url": URL, "events": USUAL, "template": None}
+    assert answer.json()["webhook"] == {"url": URL, "events": USUAL, "template": None, "signed": False}
     service.http.put("/webhook", json={"url": URL})
     assert service.http.post("/jobs", params={"webhook": "false"}, content=small).json()["webhook"] is None
 
@@ -88,7 +93,7 @@ def test_a_default_is_taken_by_those_jobs_that_name_none_and_stays_with_them(ser
     made = service.http.put("/webhook", json={"url": URL, "events": ["failed"]})
     assert made.status_code == 200, made.text
     job = service.post().json()
-    assert job["webhook"] == {"url": URL, "events": ["failed"], "template": None}
+    assert job["webhook"] == {"url": URL, "events": ["failed"], "template": None, "signed": True}
     assert posted(service, None).json()["webhook"] is None
     assert posted(service, False).json()["webhook"] is None
     assert posted(service, "https://example.org/").json()["webhook"]["url"] == "https://example.org/"
@@ -207,6 +212,7 @@ def test_the_command_encrypts_all_anew_with_the_first_key(program) -> None:
     [
         ("WEBHOOK_NETWORKS", "10.0.0.1/8", "by their first address"),
         ("WEBHOOK_NETWORKS", "intern", "10.20.0.0/16"),
+        ("WEBHOOK_NETWORKS", "10.0.0.0/8,10.20.0.0", "10.20.0.0 says no size: write it like 10.20.0.0/16"),
         ("WEBHOOK_PORTS", "0", "from 1 to 65535"),
         ("SECRET_KEYS", "hunter2hunter2", "openssl rand"),
     ],

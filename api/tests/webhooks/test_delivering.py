@@ -32,6 +32,7 @@ def test_a_receiver_is_told_of_a_complete_job_in_the_words_of_standard_webhooks(
         "url": hook.url,
         "events": ["complete", "failed", "cancelled"],
         "template": None,
+        "signed": True,
     }
     assert SECRET not in got.body.decode()
     delivery = told.settled(job)

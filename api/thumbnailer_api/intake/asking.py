@@ -20,7 +20,7 @@ from thumbnailer_api.intake.offer import Offer, offer_of
 from thumbnailer_api.intake.times import Moment
 from thumbnailer_api.intake.webhooks import JobWebhook
 from thumbnailer_storage.jobs.model import MAX_METADATA_BYTES, MAX_OUTPUTS, Priority, Status
-from thumbnailer_storage.jobs.pictures import MAX_SIDE, Fit, Output
+from thumbnailer_storage.jobs.pictures import FORMATS, MAX_SIDE, Fit, Output
 
 SHARE = r"(?:0?\.\d{1,9}|[01](?:\.0{0,9})?)"
 CROP = re.compile(rf"\s*({SHARE})\s*,\s*({SHARE})\s*")
@@ -54,6 +54,16 @@ def a_crop(text: str) -> str:
     if not found:
         raise ValueError(f"{shown(text)} is no crop: write centre, or shares of width and height such as 0.3,0.7")
     return ",".join(f"{float(share):g}" for share in found.groups())
+
+
+def without_meaning(given: dict[str, Any]) -> set[str]:
+    """What a preset may say to no end, beside the fit and the format that the caller asks for."""
+    form = FORMATS.get(str(a_format(given.get("format"))))
+    return {
+        *(["crop"] if given.get("fit", Fit.COVER) != Fit.COVER else []),
+        *(["quality"] if form and not form.takes_quality else []),
+        *(["lossless"] if form and not form.can_be_lossless else []),
+    }
 
 
 class OutputAsked(Asked):
@@ -108,7 +118,8 @@ class OutputAsked(Asked):
         if given["preset"] not in presets:
             ours = f"name one of {', '.join(presets)}" if presets else "this service has no presets, leave it out"
             raise ValueError(f"preset: {shown(given['preset'])} is not configured: {ours}")
-        return presets[given["preset"]].fields | given
+        idle = without_meaning(given)
+        return {name: value for name, value in presets[given["preset"]].fields.items() if name not in idle} | given
 
     @model_validator(mode="after")
     def the_record_takes_it(self) -> Self:

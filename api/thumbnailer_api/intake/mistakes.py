@@ -18,6 +18,12 @@ LONGEST_NAME = 100
 """Letters of a field's name that are repeated: it may be the caller's own."""
 SHOWN = 60
 """Letters of a wrong value that are repeated."""
+OURS = {
+    "extra_forbidden": "there is no such field",
+    "missing": "is missing",
+    "timezone_aware": "write it with its zone, such as 2027-01-01T00:00:00Z",
+}
+"""What pydantic's kinds of mistakes are called, where that does not depend on what was sent."""
 
 
 def in_our_words(error: ValidationError, where: str) -> ApiError:
@@ -33,10 +39,12 @@ def in_our_words(error: ValidationError, where: str) -> ApiError:
 
 
 def what_is_wrong(mistake: ErrorDetails) -> str:
-    if mistake["type"] == "extra_forbidden":
-        return "there is no such field"
     if mistake["type"] == "value_error":
         return mistake["msg"].removeprefix("Value error, ")
+    if mistake["type"] in OURS:
+        return OURS[mistake["type"]]
+    if mistake["type"] == "too_short" and not mistake["input"]:
+        return "is empty: leave it out, or name at least one"
     given = shown(mistake["input"])
     return mistake["msg"].replace("Input should be", f"{given} is not", 1).replace("is not a valid", "is no valid", 1)
 

@@ -22,7 +22,8 @@ PENDING: Json = {
     "message": "The job waits for a worker.", "attempts": 0, "expires": None,
     "expires_in": 604800, "request_id": "5f6b1e0c8d3a4f0e9b7c2a1d4e6f8091", "metadata": {"album": "cats"},
     "filename": "cat.jpg", "source": {"bytes": 430080, "format": None, "width": None, "height": None},
-    "outputs": [OUTPUT], "webhook": {"url": "https://example.com/thumbnails", "events": TOLD, "template": None},
+    "outputs": [OUTPUT],
+    "webhook": {"url": "https://example.com/thumbnails", "events": TOLD, "template": None, "signed": True},
 }  # fmt: skip
 COMPLETE = PENDING | {
     "status": "complete", "claimed": f"{DAY}T07:07:42.187Z", "finish": f"{DAY}T07:07:42.301Z",
@@ -81,7 +82,7 @@ DETAILS = {
     "issuer-unavailable": "The issuer of your token does not answer, so that nobody can tell whether it is good.",
     "missing-scope": "This needs the scope `cancel`, which your key or token does not have: ask for one that has it.",
     "too-many": "60 jobs may be sent in a minute: send this one again in 1 s.",
-    "key-exists": "Ada has a key 'laptop' already: revoke that one first, or choose another name.",
+    "key-exists": "There is a key 'laptop' of ada already: revoke that one first, or choose another name.",
     "webhook-not-found": "You have no default webhook: PUT /webhook sets one.",
     "delivery-not-found": f"There is no delivery {ID} of this job.",
     "job-not-found": f"There is no job {ID}.",

@@ -15,10 +15,17 @@ FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 
 
 def networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    names = value.replace(" ", "").split(",")
     try:
-        return tuple(map(ip_network, value.replace(" ", "").split(","))) if isinstance(value, str) else value
+        found = tuple(map(ip_network, names))
     except ValueError:
         raise ValueError("name networks by their first address, separated by commas: 10.20.0.0/16,fd00::/8") from None
+    if bare := next((name for name in names if "/" not in name), None):
+        one = "/128" if ":" in bare else "/32"
+        raise ValueError(f"{bare} says no size: write it like 10.20.0.0/16, or {bare}{one} for this one address")
+    return found
 
 
 class WebhookSettings(Settings):

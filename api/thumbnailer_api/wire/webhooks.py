@@ -19,16 +19,21 @@ class WebhookAnswer(Answer):
     url: str = Field(examples=["https://example.com/thumbnails"])
     events: list[Status]
     template: Template | None
+    signed: bool = Field(description="Whether it has a secret.")
 
     @classmethod
     def of(cls, webhook: Webhook) -> Self:
-        return cls(url=webhook.url, events=list(webhook.kinds), template=webhook.template)  # type: ignore[arg-type]  # the record's templates are these
+        return cls(
+            url=webhook.url,
+            events=list(webhook.kinds),
+            template=webhook.template,  # type: ignore[arg-type]  # the record's templates are these
+            signed=webhook.secret is not None,
+        )
 
 
 class DefaultWebhookAnswer(WebhookAnswer):
     """What those of your jobs have that name no webhook."""
 
-    signed: bool = Field(description="Whether it has a secret.")
     secret: str | None = Field(
         default=None,
         exclude_if=is_none,
@@ -38,8 +43,7 @@ class DefaultWebhookAnswer(WebhookAnswer):
 
     @classmethod
     def with_secret(cls, webhook: Webhook, secret: str | None) -> Self:
-        shown = WebhookAnswer.of(webhook)
-        return cls(**dict(shown), signed=webhook.secret is not None, secret=secret)
+        return cls(**dict(WebhookAnswer.of(webhook)), secret=secret)
 
 
 class DeliveryAnswer(Answer):

@@ -37,7 +37,7 @@ MOST_COUNTED = 1000
     "--since", type=options.Since(), metavar="WHEN", help="With --all: only jobs sent since: 30m, 2h, 7d, or a time."
 )
 @options.yes
-@options.parallel
+@options.parallel("Jobs")
 @options.as_json
 @click.pass_context
 def cancel(
@@ -97,7 +97,7 @@ def _number(client: Client, status: str, priority: str | None, since: datetime |
 )
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @options.yes
-@options.parallel
+@options.parallel("Jobs")
 @options.as_json
 @click.pass_context
 def remove(ctx: click.Context, ids: tuple[str, ...], yes: bool, parallel: int, as_json: bool) -> None:

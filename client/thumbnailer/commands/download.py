@@ -31,7 +31,7 @@ from thumbnailer.commands import options
 )
 @click.option("--wait", is_flag=True, help="Wait for jobs that are not finished.")
 @options.overwrite
-@options.parallel
+@options.parallel("Files")
 @options.timeout
 @options.as_json
 @click.pass_context

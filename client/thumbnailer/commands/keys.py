@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 SCOPES = ("submit", "read", "cancel", "admin")
 
 
+class Scopes(click.ParamType[tuple[str, ...]]):
+    """Scopes with commas between them."""
+
+    name = "list"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        scopes = tuple(name.strip() for name in value.split(","))
+        if not set(scopes) <= set(SCOPES):
+            self.fail(f"{value!r} is no list of scopes: separate some of {', '.join(SCOPES)} by commas", param, ctx)
+        return scopes
+
+
 @click.group(epilog=options.examples("thumbnailer keys create laptop --owner ada"))
 def keys() -> None:
     """Make, list and revoke keys; yours has to have the scope admin."""
@@ -27,23 +39,22 @@ def keys() -> None:
 @keys.command(
     epilog=options.examples(
         "thumbnailer keys create laptop --owner ada",
-        "KEY=$(thumbnailer keys create ci --owner build --scope submit --scope read --days 90)",
+        "KEY=$(thumbnailer keys create ci --owner build --scopes submit,read --days 90)",
     )
 )
 @click.argument("name")
 @click.option("--owner", metavar="NAME", help="Whom its jobs belong to; else to you.")
 @click.option(
-    "--scope",
-    "scopes",
-    multiple=True,
-    type=click.Choice(SCOPES),
-    help="What it may do; else all but admin. Repeatable.",
+    "--scopes",
+    type=Scopes(),
+    metavar="LIST",
+    help="What it may do: some of submit, read, cancel, admin, separated by commas; else all but admin.",
 )
 @click.option("--days", type=options.Number(1, 36500), metavar="N", help="Refuse it after so many days; else never.")
 @options.as_json
 @click.pass_context
 def create(
-    ctx: click.Context, name: str, owner: str | None, scopes: tuple[str, ...], days: int | None, as_json: bool
+    ctx: click.Context, name: str, owner: str | None, scopes: tuple[str, ...] | None, days: int | None, as_json: bool
 ) -> None:
     """Make a key, and print it.
 
@@ -53,7 +64,7 @@ def create(
     "key"}.
     """
     with Client(ctx.obj) as client:
-        made = client.keys.create(name, owner=owner, scopes=scopes, days=days)
+        made = client.keys.create(name, owner=owner, scopes=scopes or (), days=days)
     if as_json:
         print_wire([made])
         return

@@ -105,9 +105,9 @@ def list_jobs(
 
     With --json each job is what the service says of it: {"id", "status", "priority", "class", "start", "claimed",
     "finish", "expires", "expires_in", "location", "code", "message", "attempts", "metadata", "filename", "request_id",
-    "webhook": {"url", "events", "template"}, "source": {"bytes", "format", "width", "height"}, "outputs": [{"format",
-    "size", "fit", "crop", "quality", "lossless", "background", "enlarge", "preset", and once made "location", "width",
-    "height", "bytes", "media_type"}]}. Times are UTC.
+    "webhook": {"url", "events", "template", "signed"}, "source": {"bytes", "format", "width", "height"}, "outputs":
+    [{"format", "size", "fit", "crop", "quality", "lossless", "background", "enlarge", "preset", and once made
+    "location", "width", "height", "bytes", "media_type"}]}. Times are UTC.
     """
     with Client(ctx.obj) as client:
         page = 100 if everything else min(limit, 100)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from thumbnailer.errors import InvalidOutput
 from thumbnailer.outputs import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Command = TypeVar("Command", bound="Callable[..., Any] | click.Command")
 
 PRIORITIES = ("express", "standard", "economy")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -35,9 +40,6 @@ class Seconds(click.FloatRange):
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line, for programs.")
-parallel = click.option(
-    "--parallel", type=Number(1, 64), metavar="N", default=4, show_default=True, help="Files under way at once."
-)
 overwrite = click.option(
     "--overwrite", is_flag=True, help="Replace files that are there; else a number is added to the name."
 )
@@ -47,6 +49,12 @@ yes = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 timeout = click.option(
     "--timeout", type=Seconds(min=0), metavar="SECONDS", help="Wait no longer than this; implies --wait."
 )
+
+
+def parallel(things: str) -> Callable[[Command], Command]:
+    """How many `things` are under way at once."""
+    help = f"{things} under way at once."  # noqa: A001 - click's name
+    return click.option("--parallel", type=Number(1, 64), metavar="N", default=4, show_default=True, help=help)
 
 
 class OutputSpelling(click.ParamType[dict[str, object]]):

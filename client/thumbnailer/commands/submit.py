@@ -13,6 +13,7 @@ from thumbnailer.batch.saving import Folder
 from thumbnailer.batch.steps import Options, saving, sending, waiting
 from thumbnailer.client import Client
 from thumbnailer.commands import options
+from thumbnailer.retrying import LONGEST
 from thumbnailer.terminal import complain
 
 
@@ -59,7 +60,7 @@ from thumbnailer.terminal import complain
     "--to", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Download to here; implies --wait."
 )
 @options.overwrite
-@options.parallel
+@options.parallel("Files")
 @options.timeout
 @options.as_json
 @click.pass_context
@@ -100,7 +101,8 @@ def submit(
         raise click.UsageError("there is no image to send")
     asked = Options(outputs, priority, job_class, metadata, expires_in, False if no_webhook else webhook)
     with ExitStack() as stack:
-        client = stack.enter_context(Client(ctx.obj))
+        patience = LONGEST if timeout is None else min(LONGEST, timeout)
+        client = stack.enter_context(Client(ctx.obj, patience=patience))
         steps = [sending(client, asked, parallel)]
         if wait or to or timeout is not None:
             steps.append(waiting(client, timeout))

@@ -30,7 +30,8 @@ def webhook() -> None:
 def show(ctx: click.Context, as_json: bool) -> None:
     """Show your default webhook; its secret is never shown.
 
-    In a pipe it is a line: address, events and template, with tabs between them; nothing where there is none.
+    In a pipe it is a line: address, events and template, with tabs between them. The template is empty where the job is
+    sent as it is; without a webhook there is no line.
 
     With --json it is one object: {"url", "events", "template", "signed"}.
     """
@@ -45,7 +46,7 @@ def show(ctx: click.Context, as_json: bool) -> None:
 @webhook.command(
     "set",
     epilog=options.examples(
-        "thumbnailer webhook set https://example.com/thumbnails > secret.txt",
+        "thumbnailer webhook set https://example.com/thumbnails",
         "thumbnailer webhook set https://hooks.slack.com/services/T0/B0/x --template slack --event failed",
     ),
 )
@@ -77,7 +78,9 @@ def set_webhook(
     """Have URL called back when your jobs end, unless they name a webhook of their own.
 
     It takes the place of the one before, and keeps its secret. Where there is none and none is given, the service makes
-    one, which is printed alone, this once: what signs the messages, for your receiver to check. A chat needs none.
+    one, which is printed, this once: what signs the messages, for your receiver to check. A chat needs none.
+
+    In a pipe it is a line: the secret that was made; nothing where none was.
 
     With --json it is one object: {"url", "events", "template", "signed", "secret"}, the last only if it was made now.
     """
@@ -92,6 +95,8 @@ def set_webhook(
     if made.secret:
         complain("Its secret is shown this once:")
         click.echo(made.secret)
+    elif made.signed and not secret:
+        complain("It keeps the secret that it had, so none is printed.")
 
 
 @webhook.command("remove", epilog=options.examples("thumbnailer webhook remove"))

@@ -47,7 +47,8 @@ class Output:
 class Webhook:
     """Who is told of a job's `events` ("complete", "failed", "cancelled", "expired").
 
-    Of an owner's default it is known whether it is `signed`; its `secret` is shown by the answer that made one alone.
+    `signed` is whether it has a secret, None where the service does not say; the `secret` itself is shown by the answer
+    that made one for an owner's default, and by no other.
     """
 
     url: str

@@ -204,8 +204,8 @@ def added(connection: Connection, new: NewKey, key: str, act: Act) -> Key:
         connection.execute(insert(keys).values(values))
     except exc.IntegrityError:
         raise KeyExists(
-            f"{new.owner} has a key {new.name!r} already, or this very key is registered: revoke that one first, or "
-            "choose another name"
+            f"there is a key {new.name!r} of {new.owner} already, or this very key is registered: revoke that one "
+            "first, or choose another name"
         ) from None
     write_owner_event(connection, new.owner, "key-made", act, new.name, told)
     return to_key(connection.execute(select(*KEY_COLUMNS).where(keys.c.id == values["id"])).one())
