@@ -40,7 +40,7 @@ def test_job_pending(service) -> None:
     assert "preference-applied" not in answer.headers
 
 
-@pytest.mark.parametrize("job", [str(uuid4()), "42", "%2e%2e"])
+@pytest.mark.parametrize("job", [str(uuid4()), "42", "%2e%2e"], ids=["unknown", "no id", "dots"])
 def test_job_nonexisting(service, job) -> None:
     answer = service.http.get(f"/jobs/{job}")
     assert answer.status_code == 404

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -21,7 +21,7 @@ from thumbnailer_storage.queues import Outgoing
 
 NewJob = Callable[..., Job]
 LEASE = 30.0
-FAR = base64.urlsafe_b64encode(json.dumps(["0001-01-01T00:00:00+14:00", str(uuid4())]).encode()).decode()
+FAR = base64.urlsafe_b64encode(json.dumps(["0001-01-01T00:00:00+14:00", str(UUID(int=1))]).encode()).decode()
 
 
 def added(stores: Stores, job: Job) -> Job:

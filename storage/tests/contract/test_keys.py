@@ -220,6 +220,7 @@ def test_a_use_is_to_be_noted_once_a_minute(stores: Stores) -> None:
     ("name", "owner"),
     [("", "ada"), (" x", "ada"), ("x" * 101, "ada"), ("a\nb", "ada"), (new_key(), "ada"), (str(uuid4()), "ada"),
      ("x", ""), ("x", "y" * 201), ("x", new_key())],
+    ids=["no name", "a space before", "too long", "two lines", "a key", "an id", "no owner", "a long owner", "a key's"],
 )  # fmt: skip
 def test_a_name_that_would_mislead_is_refused(name: str, owner: str) -> None:
     with pytest.raises(InvalidKey, match=r"has to be|must be"):
