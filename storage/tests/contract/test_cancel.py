@@ -161,6 +161,7 @@ def test_a_cancel_and_a_claim_at_once_have_one_winner(stores: Stores, new_job: N
     assert stores.ledger.counts("ada") == counted(stores)
 
 
+@pytest.mark.timeout(600)
 def test_in_thousands_of_races_of_a_cancel_with_a_finish_there_is_one_winner_and_one_webhook(
     stores: Stores, new_job: NewJob, hook: Webhook
 ) -> None:

@@ -121,7 +121,7 @@ def test_an_end_can_be_named_and_must_lie_ahead(stores: Stores) -> None:
 
 def test_an_owner_has_several_keys_of_different_names(stores: Stores) -> None:
     (_, first), (_, second) = made(stores), made(stores, NewKey("laptop-2", "ada"))
-    with pytest.raises(InvalidKey, match="'laptop' already"):
+    with pytest.raises(InvalidKey, match="'laptop' of ada already"):
         made(stores)
     stores.keys.revoke("laptop", "ada")
     assert stores.keys.find(first) is None

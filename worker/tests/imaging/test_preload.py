@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 PROGRAM = """
 import sys
 from pathlib import Path
-from thumbnailer_storage.jobs.model import FORMATS, Fit, Output
+from thumbnailer_storage.jobs.pictures import FORMATS, Fit, Output
 from thumbnailer_worker.imaging.limits import Limits
 from thumbnailer_worker.imaging.pipeline import make, preload
 

@@ -217,7 +217,7 @@ def test_the_frame_limit_is_exact_in_every_format(name: str, encoded: Encoded, t
 LITTLE_MEMORY = """
 import resource, sys
 from pathlib import Path
-from thumbnailer_storage.jobs.model import Output
+from thumbnailer_storage.jobs.pictures import Output
 from thumbnailer_worker.imaging.errors import ImageRefused
 from thumbnailer_worker.imaging.limits import Limits
 from thumbnailer_worker.imaging.pipeline import make, preload

@@ -50,7 +50,7 @@ def test_a_child_dies_with_its_parent_in_the_midst_of_a_decode(tmp_path):
         [
             sys.executable,
             "-c",
-            "import sys; from pathlib import Path; from thumbnailer_storage.jobs.model import Output;"
+            "import sys; from pathlib import Path; from thumbnailer_storage.jobs.pictures import Output;"
             "from thumbnailer_worker.imaging.limits import Limits;"
             "from thumbnailer_worker.child.limits import ChildLimits;"
             "from thumbnailer_worker.sandbox.parent import Child;"
