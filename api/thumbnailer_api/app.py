@@ -89,6 +89,12 @@ def name_of(handler: Callable[..., Any]) -> str:
     return f"{handler.__module__.rpartition('.')[2]}.{handler.__name__}"
 
 
+NEEDED = {name_of(handler): scope for _, _, handler, scope in ROUTES}
+"""The scope of each endpoint that is not open."""
+OPEN = frozenset(name_of(handler) for _, _, handler in OPEN_ROUTES)
+READS_OPTIONS = frozenset(map(name_of, WITH_OPTIONS))
+
+
 def begin() -> None:
     """Give the request an id, its caller's if that is a sane one, and start the clock."""
     given = request.headers.get("X-Request-Id", "")
@@ -108,18 +114,18 @@ def an_address(given: str | None) -> str | None:
 
 def authenticate(wiring: Wiring) -> None:
     """Learn who calls, and whether they may do this, before anything else is read of the request."""
-    if request.url_rule is None or request.endpoint in {name_of(handler) for _, _, handler in OPEN_ROUTES}:
+    if request.url_rule is None or request.endpoint in OPEN:
         return
+    needed = NEEDED[str(request.endpoint)]
     caller = wiring.authenticator.caller(request.headers)
     g.owner, g.key, g.scopes = caller.owner, caller.key, caller.scopes
-    needed = next(scope for _, _, handler, scope in ROUTES if name_of(handler) == request.endpoint)
     if needed not in caller.scopes:
         raise MissingScope(needed)
 
 
 def refuse_options() -> None:
     """Refuse options, never ignore them, at an address that has none."""
-    if request.url_rule and request.endpoint not in {name_of(handler) for handler in WITH_OPTIONS}:
+    if request.url_rule and request.endpoint not in READS_OPTIONS:
         nothing_asked(request.environ["QUERY_STRING"])
 
 

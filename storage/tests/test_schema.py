@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
+from older_tables import at_revision
 from sqlalchemy import text
 
 from thumbnailer_storage.errors import SchemaTooNew, SchemaTooOld
@@ -63,15 +62,6 @@ def test_tables_that_are_marked_as_too_new_are_refused(database: Database) -> No
 def test_the_mark_of_a_revision_that_this_release_knows_is_no_hindrance(database: Database) -> None:
     later(database, "INSERT INTO facts (name, value) VALUES ('needed revision', '0002')")
     schema.check(database)
-
-
-def at_revision(database: Database, revision: str) -> None:
-    """The tables as an earlier release left them."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
-    with database.write() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
 
 
 @pytest.mark.parametrize("older", schema.REVISIONS[:-1])

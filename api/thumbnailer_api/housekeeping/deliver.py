@@ -223,7 +223,7 @@ class Deliver:
             job = self._stores.jobs.get(delivery.job)
         except JobNotFound:  # and its deliveries with it
             return
-        webhook = self._stores.callbacks.of_job(job.id)
+        webhook = job.webhook or self._stores.callbacks.of_job(job.id)  # it may have said that it is gone
         if webhook is None:
             return
         try:

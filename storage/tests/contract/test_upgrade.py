@@ -7,13 +7,11 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from alembic import command
-from alembic.config import Config
+from older_tables import at_revision
 from sqlalchemy import insert, select
 
 from thumbnailer_storage.config import StorageSettings
 from thumbnailer_storage.jobs import schema
-from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.key_format import hash_of, new_key
 from thumbnailer_storage.jobs.model import Act, Status
 from thumbnailer_storage.jobs.pictures import Result
@@ -43,14 +41,6 @@ def untouched(request: pytest.FixtureRequest, tmp_path: Path, backend) -> Iterat
     """Stores whose database has no tables yet."""
     with backend(request, tmp_path) as settings, opened(settings) as stores:
         yield stores
-
-
-def at_revision(database: Database, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
-    with database.write() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
 
 
 def as_before(table, row: dict) -> dict:

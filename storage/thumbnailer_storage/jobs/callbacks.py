@@ -10,12 +10,11 @@ from sqlalchemy import Column, Select, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from thumbnailer_storage.errors import WebhookNotFound
+from thumbnailer_storage.jobs.batches import BATCH
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.model import Webhook
 from thumbnailer_storage.jobs.rows import hook_values, to_webhook
 from thumbnailer_storage.jobs.tables import default_webhooks, webhooks
-
-BATCH = 500
 
 
 class Callbacks:

@@ -12,6 +12,8 @@ from sqlalchemy import Column, ColumnElement, and_, or_
 
 from thumbnailer_storage.errors import InvalidCursor
 
+NOT_OURS = "the cursor is none of ours: take it from `next` of the page before"
+
 
 def cursor_after(start: datetime, row: UUID) -> str:
     """A text for callers that names the last row of a page, newest first."""
@@ -24,5 +26,19 @@ def older_than(cursor: str, start: Column[datetime], row: Column[UUID]) -> Colum
         moment, last = json.loads(base64.urlsafe_b64decode(cursor))
         before, beside = datetime.fromisoformat(moment).astimezone(UTC), UUID(last)
     except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error):
-        raise InvalidCursor("the cursor is none of ours: take it from `next` of the page before") from None
+        raise InvalidCursor(NOT_OURS) from None
     return or_(start < before, and_(start == before, row < beside))
+
+
+def cursor_at(number: int) -> str:
+    return base64.urlsafe_b64encode(str(number).encode()).decode()
+
+
+def number_in(cursor: str) -> int:
+    try:
+        number = int(base64.urlsafe_b64decode(cursor).decode("ascii"))
+    except (ValueError, binascii.Error):
+        raise InvalidCursor(NOT_OURS) from None
+    if not 0 <= number < 1 << 63:
+        raise InvalidCursor(NOT_OURS)
+    return number

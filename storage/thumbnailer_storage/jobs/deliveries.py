@@ -170,14 +170,12 @@ def settle(
     event: str,
     message: str,
     values: dict[str, Any],
-    key: str = "",
 ) -> bool:
     """Write how a try ended, and its event; False where a later try has begun."""
     ours = (deliveries.c.id == delivery.id, deliveries.c.tries == delivery.tries)
     settled = bool(connection.execute(update(deliveries).where(*ours).values(values)).rowcount)
     if settled:
-        of_its_own = f"{delivery.id}{key}"
-        write_event(connection, job, event, HOUSEKEEPER, of_its_own, attempt=job.attempt, message=message)
+        write_event(connection, job, event, HOUSEKEEPER, str(delivery.id), attempt=job.attempt, message=message)
     return settled
 
 

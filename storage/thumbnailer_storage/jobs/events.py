@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,15 +10,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, insert, select
 
-from thumbnailer_storage.errors import InvalidCursor
 from thumbnailer_storage.jobs import statements
 from thumbnailer_storage.jobs.clocks import clock
+from thumbnailer_storage.jobs.cursors import cursor_at, number_in
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.model import Act, Event
 from thumbnailer_storage.jobs.tables import KEY_LENGTH, MESSAGE_LENGTH, events
 
 OF_OWNER = insert(events).values(at=clock(), last=clock(), count=1)
-CURSOR = "the cursor is none of ours: take it from `next` of the page before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +79,6 @@ class EventLog:
             rows: Sequence[Row[Any]] = connection.execute(wanted).all()
         more = len(rows) > limit
         return EventPage([to_event(row) for row in rows[:limit]], cursor_at(rows[limit - 1].id) if more else None)
-
-
-def cursor_at(number: int) -> str:
-    return base64.urlsafe_b64encode(str(number).encode()).decode()
-
-
-def number_in(cursor: str) -> int:
-    try:
-        number = int(base64.urlsafe_b64decode(cursor).decode("ascii"))
-    except (ValueError, binascii.Error):
-        raise InvalidCursor(CURSOR) from None
-    if not 0 <= number < 1 << 63:
-        raise InvalidCursor(CURSOR)
-    return number
 
 
 def to_event(row: Row[Any]) -> Event:

@@ -18,12 +18,11 @@ from thumbnailer_storage.jobs.cursors import cursor_after, older_than
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.events import write_owner_event
 from thumbnailer_storage.jobs.key_format import PREFIX, hash_of, is_well_formed
-from thumbnailer_storage.jobs.model import Act
+from thumbnailer_storage.jobs.model import NOBODY, Act
 from thumbnailer_storage.jobs.tables import NAME_LENGTH, OWNER_LENGTH, facts, keys
 
 USED_SECONDS = 60
 """How old `last_used` gets before it is written again."""
-NOBODY = Act()
 FIRST_KEY = "first key"
 """The fact that a first key was made; it outlives the key."""
 

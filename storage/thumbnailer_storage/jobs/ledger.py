@@ -8,7 +8,6 @@ into sums, and whoever asks adds up both.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -68,14 +67,11 @@ class Ledger:
 
     def counts(self, owner: str) -> dict[Status, int]:
         """How many jobs of the owner stand in each status."""
-        found = self._sums(owner, STATUSES)
-        return {status: max(0, found.get(status.value, 0)) for status in Status}
-
-    def _sums(self, owner: str, what: Iterable[str], day: str = "") -> dict[str, int]:
-        wanted = (BOTH.c.owner == owner, BOTH.c.what.in_(list(what)), BOTH.c.day == day)
+        wanted = (BOTH.c.owner == owner, BOTH.c.what.in_(STATUSES), BOTH.c.day == "")
         summed = select(BOTH.c.what, func.sum(BOTH.c.n)).where(*wanted).group_by(BOTH.c.what)
         with self._database.read() as connection:
-            return {what: int(n) for what, n in connection.execute(summed)}
+            found = {what: int(n) for what, n in connection.execute(summed)}
+        return {status: max(0, found.get(status.value, 0)) for status in Status}
 
     def usage(self, owner: str, first: str, last: str) -> list[Used]:
         """What the owner used on each day from `first` to `last`, both as 2026-11-24, by priority."""

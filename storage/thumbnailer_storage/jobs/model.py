@@ -91,6 +91,9 @@ class Act:
     request: str | None = None
 
 
+NOBODY = Act()
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What one transition writes. Seconds count from the database's clock.

@@ -18,7 +18,18 @@ from thumbnailer_storage.jobs.cursors import cursor_after, older_than
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.events import event_values
 from thumbnailer_storage.jobs.idempotency import Reservation, bind
-from thumbnailer_storage.jobs.model import OWNERS_DEFAULT, TOLD, Act, Change, Job, Priority, Status, Webhook, cancelling
+from thumbnailer_storage.jobs.model import (
+    NOBODY,
+    OWNERS_DEFAULT,
+    TOLD,
+    Act,
+    Change,
+    Job,
+    Priority,
+    Status,
+    Webhook,
+    cancelling,
+)
 from thumbnailer_storage.jobs.outbox import announce
 from thumbnailer_storage.jobs.rows import (
     JOB_COLUMNS,
@@ -32,8 +43,6 @@ from thumbnailer_storage.jobs.rows import (
     webhook_values,
 )
 from thumbnailer_storage.jobs.tables import jobs
-
-NOBODY = Act()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import product
 
 import pytest
+from orientations import STORED
 from PIL import ExifTags, Image
 
 from thumbnailer_storage.jobs.pictures import Output
@@ -13,18 +14,6 @@ from thumbnailer_worker.imaging.geometry import plan
 
 MakeOne = Callable[..., Image.Image]
 Encoded = Callable[..., bytes]
-
-# Exif 2.3: how a picture lies in the file that its viewer sees upright.
-STORED = {
-    1: None,
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 
 
 @pytest.fixture

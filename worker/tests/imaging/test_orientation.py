@@ -3,21 +3,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from orientations import STORED
 from PIL import ExifTags, Image
 
 RED, GREEN, BLUE, YELLOW = (220, 30, 30), (30, 200, 30), (30, 30, 220), (220, 220, 30)
-
-# Exif 2.3: where row 0 and column 0 of the stored picture are for its viewer; what the viewer sees is stored like this.
-STORED = {
-    1: None,
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 
 
 def upright(width: int, height: int) -> Image.Image:
