@@ -2,13 +2,18 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
+from urllib.parse import urlsplit
 
 import pytest
 from containers import Servers
-from sqlalchemy import text
+from proxy import Proxy
+from sqlalchemy import Executable, insert, text
 
 from thumbnailer_storage.errors import DatabaseRefused, DatabaseUnavailable, OutcomeUnknown
-from thumbnailer_storage.jobs.database import ANSWER_SECONDS, Database
+from thumbnailer_storage.jobs.database import ANSWER_SECONDS, SILENT_SECONDS, Database
+from thumbnailer_storage.jobs.schema import migrate
+from thumbnailer_storage.jobs.tables import ledger
 
 HANG = 10 * 5.0
 """A limit against hanging; what is promised is five seconds, and printed."""
@@ -80,6 +85,38 @@ def test_a_commit_without_an_answer_is_an_unknown_outcome(servers: Servers, data
 def test_a_statement_that_takes_too_long_is_ended_by_the_server(database: Database) -> None:
     with pytest.raises(DatabaseUnavailable, match="statement timeout"), database.read() as connection:
         connection.execute(text("SELECT pg_sleep(30)"))
+
+
+@pytest.mark.parametrize(
+    ("last", "rows"),
+    [(text("UPDATE ledger SET n = n + :n WHERE owner = :owner"), 3), (insert(ledger), 1)],
+    ids=["update", "insert"],
+)
+def test_what_a_cut_off_program_had_locked_is_free_again_soon(url: str, last: Executable, rows: int) -> None:
+    address = urlsplit(url)
+    with closing(Proxy((str(address.hostname), int(address.port or 5432)))) as proxy:
+        cut_off, other = Database(url.replace(f":{address.port}/", f":{proxy.port}/")), Database(url)
+        migrate(other)
+        entry = {"owner": "anna", "what": "jobs", "day": "", "priority": "", "n": 1}
+        with other.write() as connection:
+            connection.execute(insert(ledger), entry)
+        began = time.monotonic()
+        with suppress(DatabaseUnavailable), cut_off.write() as connection:
+            connection.execute(text("UPDATE ledger SET n = 2"))
+            connection.execute(last, [entry] * rows)
+            proxy.cut()
+        held = text("SELECT count(*) FROM (SELECT FROM ledger FOR UPDATE SKIP LOCKED)")
+        with other.write() as connection:
+            assert connection.execute(held).scalar() == 0
+        while True:
+            with other.write() as connection:
+                if connection.execute(held).scalar():
+                    break
+            assert time.monotonic() - began < HANG
+            time.sleep(0.2)
+        print(f"free after {time.monotonic() - began:.1f} s of {SILENT_SECONDS:.0f}")
+        cut_off.close()
+        other.close()
 
 
 def test_a_role_that_lacks_a_right_is_refused_and_costs_no_job_anything(database: Database) -> None:

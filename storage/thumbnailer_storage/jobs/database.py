@@ -6,7 +6,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -21,6 +21,8 @@ ANSWER_SECONDS = 4.3
 """How long one transaction may take, connecting included."""
 POOL_SECONDS = 2.0
 """How long a connection of the pool is waited for; together with connecting, less than the above."""
+SILENT_SECONDS = 10.0
+"""How long the server keeps a transaction, and its locks, whose client says nothing: it died, or is cut off."""
 CONNECTIONS = 16
 
 POSTGRESQL: dict[str, Any] = {
@@ -29,8 +31,8 @@ POSTGRESQL: dict[str, Any] = {
     "keepalives_idle": 10,
     "keepalives_interval": 3,
     "keepalives_count": 3,
-    "options": f"-c statement_timeout={BUSY_SECONDS * 1000:.0f} -c idle_in_transaction_session_timeout=30000 "
-    "-c plan_cache_mode=force_custom_plan",
+    "options": f"-c statement_timeout={BUSY_SECONDS * 1000:.0f} "
+    f"-c idle_in_transaction_session_timeout={SILENT_SECONDS * 1000:.0f} -c plan_cache_mode=force_custom_plan",
     "application_name": "thumbnailer",
     "client_encoding": "utf8",
 }
@@ -182,9 +184,20 @@ def make_engine(url: str, connections: int, deadlines: Deadlines | None) -> Engi
             insert=True,
         )
         event.listen(engine, "checkout", refuse_stale)
+        engine.dialect.use_insertmanyvalues_wo_returning = True  # many rows are one statement
+        event.listen(engine, "do_executemany", one_by_one)
     # A connection that crosses a fork would be used by two processes at once.
     os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
     return engine
+
+
+def one_by_one(cursor: Any, statement: str, parameters: Sequence[Any], _context: Any) -> bool:
+    """In place of the driver's pipeline. That ends with a request to flush, upon which the server stops its clock: a
+    transaction whose client is cut off after it would keep its locks for ever.
+    """
+    for each in parameters:
+        cursor.execute(statement, each)
+    return True
 
 
 def refuse_stale(connection: Any, _record: Any, _proxy: Any) -> None:

@@ -111,10 +111,10 @@ class Ledger:
                 for (owner, what, day, priority), n in sorted(sums.items())
             ]
             if new:
-                upsert = (sqlite.insert if self._database.embedded else postgresql.insert)(totals)
+                upsert = (sqlite.insert if self._database.embedded else postgresql.insert)(totals).values(new)
                 added = {"n": totals.c.n + upsert.excluded.n}
                 connection.execute(
-                    upsert.on_conflict_do_update(index_elements=["owner", "what", "day", "priority"], set_=added), new
+                    upsert.on_conflict_do_update(index_elements=["owner", "what", "day", "priority"], set_=added)
                 )
         return len(rows)
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, delete, exists, select, update
+from sqlalchemy import and_, delete, exists, select, tuple_, update
 
 from thumbnailer_storage.jobs import ledger
 from thumbnailer_storage.jobs.batches import BATCH, move
@@ -77,13 +77,9 @@ class Removal:
 
     def tidied(self, done: Sequence[Untidy]) -> None:
         """The objects are gone; whatever has become of a job meanwhile stays marked."""
-        unmark = (
-            update(jobs)
-            .where(jobs.c.id == bindparam("job"), jobs.c.tidy_after == bindparam("since"))
-            .values(tidy_after=None)
-        )
+        as_seen = tuple_(jobs.c.id, jobs.c.tidy_after).in_([(one.job.id, one.since) for one in done])
         with self._database.write() as connection:
-            connection.execute(unmark, [{"job": one.job.id, "since": one.since} for one in done])
+            connection.execute(update(jobs).where(as_seen).values(tidy_after=None))
 
     def forget(self, seconds: float, most: int = BATCH) -> int:
         """Remove records that expired so long ago, with all that belongs to them; returns how many.

@@ -102,11 +102,11 @@ class Upkeep:
             connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(sent=None, sends=jobs.c.sends - 1))
 
     def lapsed(self, *, most: int) -> list[Job]:
-        """Processing jobs whose lease has ended."""
+        """Processing jobs whose lease has ended, but for those that a transaction holds, be it one that was cut off."""
         wanted = (jobs.c.status == Status.PROCESSING.value, jobs.c.lease < clock())
-        with self._database.read() as connection:
-            rows = connection.execute(select(*JOB_COLUMNS).where(*wanted).order_by(jobs.c.lease).limit(most)).all()
-            return to_jobs(connection, rows)
+        free = select(*JOB_COLUMNS).where(*wanted).order_by(jobs.c.lease).limit(most).with_for_update(skip_locked=True)
+        with self._database.write() as connection:
+            return to_jobs(connection, connection.execute(free).all())
 
     def standing(self, ids: Collection[UUID]) -> dict[UUID, Standing]:
         """The status and attempt of those of the jobs that are known."""
