@@ -64,7 +64,7 @@ compose-key:  ## print the first key of the service in containers
 test: check test-core test-chart test-stores test-k8s  ## run every test that this machine can run, and say what was left out
 
 test-core: .venv/dev .cache/pillow-images/ready  ## the tests that need no container
-	$(PYTEST) -m "not stores and not k8s and not chart"
+	$(PYTEST) -n 2 -m "not stores and not k8s and not chart"
 
 test-stores: .venv/dev  ## the tests on real stores in containers; builds the images first
 	@! docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory images
