@@ -6,10 +6,13 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 
 from thumbnailer_storage.errors import DeliveryNotFound, WebhookNotFound
 from thumbnailer_storage.jobs.deliveries import Delivery
 from thumbnailer_storage.jobs.model import OWNERS_DEFAULT, Act, Job, Status, Webhook
+from thumbnailer_storage.jobs.statements import JOB_HELD
+from thumbnailer_storage.jobs.tables import deliveries
 from thumbnailer_storage.opening import Stores
 
 NewJob = Callable[..., Job]
@@ -171,6 +174,22 @@ def test_what_was_given_up_is_tried_anew_when_somebody_asks(stores: Stores, new_
     for wanted, of in ((uuid4(), job), (delivery.id, other)):
         with pytest.raises(DeliveryNotFound):
             stores.deliveries.again(wanted, of, Act())
+
+
+def test_whoever_asks_again_waits_for_one_who_has_the_job_and_holds_nothing_meanwhile(
+    stores: Stores, new_job: NewJob
+) -> None:
+    job = cancelled(stores, new_job)
+    (delivery,) = taken(stores)
+    free = select(deliveries.c.id).where(deliveries.c.job == job.id).with_for_update(skip_locked=True)
+    asking = threading.Thread(target=stores.deliveries.again, args=(delivery.id, job, Act()))
+    with stores.database.write() as connection:
+        connection.execute(JOB_HELD, {"job": job.id, "owner": "ada"})  # one who removes it goes on to its deliveries
+        asking.start()
+        time.sleep(0.5)
+        assert connection.execute(free).scalar() == delivery.id
+    asking.join(30)
+    assert stores.deliveries.of_job(job.id)[0].tries_before == delivery.tries + 1
 
 
 def test_a_receiver_that_is_gone_is_told_nothing_more_of_the_job(stores: Stores, new_job: NewJob) -> None:

@@ -54,9 +54,7 @@ class Removal:
             .with_for_update(skip_locked=True)
             .cte("batch")
         )
-        given = (
-            update(jobs).where(jobs.c.id.in_(select(batch.c.id))).values(expires=clock(seconds)).returning(jobs.c.id)
-        )
+        given = update(jobs).where(jobs.c.id.in_(select(batch.c.id))).values(expires=clock(seconds))
         with self._database.write() as connection:
             return len(connection.execute(given.returning(jobs.c.id)).all())
 
