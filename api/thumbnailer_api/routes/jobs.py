@@ -61,7 +61,7 @@ def get(wiring: Wiring, job: str) -> Response:
 
 def delete(wiring: Wiring, job: str) -> Response:
     """Cancel a job, or remove the data of one that is finished; the same again changes nothing."""
-    found, _ = wiring.stores.jobs.delete(job_id(job), g.owner, act())
+    found = wiring.stores.jobs.delete(job_id(job), g.owner, act())
     return json_answer(JobAnswer.of(found))
 
 

@@ -23,7 +23,7 @@ def cancelled(stores: Stores, new_job: NewJob, url: str = HOOK.url) -> Job:
     """A job whose receiver is to be told that it was cancelled."""
     job = new_job(webhook=Webhook(url))
     stores.jobs.add(job)
-    return stores.jobs.delete(job.id, "ada")[0]
+    return stores.jobs.delete(job.id, "ada")
 
 
 def lane(name: str, owner: str = "ada") -> str:

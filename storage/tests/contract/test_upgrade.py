@@ -97,7 +97,7 @@ def works_on(stores: Stores, found: dict[Status, UUID]) -> None:
     rescued = stores.jobs.take_over(found[Status.PROCESSING], worker="new", lease=30)
     for job in (pending, rescued):
         stores.jobs.apply(job, job.complete(job.source, (Result(0, "png", 100, 100, 1),)))
-    assert stores.jobs.delete(found[Status.FAILED], "ada", Act("key"))[0].status is Status.EXPIRED
+    assert stores.jobs.delete(found[Status.FAILED], "ada", Act("key")).status is Status.EXPIRED
     assert [event.kind for event in stores.events.of_job(pending.id)] == ["accepted", "claimed", "completed"]
     assert stores.removal.give_expiry(3600) == 3
     assert stores.removal.give_expiry(3600) == 0

@@ -181,8 +181,8 @@ class JobStore:
         with self._database.write() as connection:
             return self._apply(connection, job, change, act)
 
-    def delete(self, job: UUID, owner: str, act: Act = NOBODY) -> tuple[Job, Change | None]:
-        """Cancel a job, or have its data removed; returns it as it now is, and what was done. Raises JobNotFound.
+    def delete(self, job: UUID, owner: str, act: Act = NOBODY) -> Job:
+        """Cancel a job, or have its data removed; returns it as it now is. Raises JobNotFound.
 
         It is locked from the look to the change, so that no claim and no finish comes in between.
         """
@@ -192,7 +192,7 @@ class JobStore:
                 raise JobNotFound(f"there is no job {job}")
             found = to_jobs(connection, rows)[0]
             change = found.delete()
-            return (found if change is None else self._apply(connection, found, change, act)), change
+            return found if change is None else self._apply(connection, found, change, act)
 
     def cancel_all(
         self,
