@@ -34,8 +34,9 @@ images:  ## build the images of API, worker and MinIO (the last from its source:
 	    --build-arg CREATED="$$(git log -1 --format=%cI 2>/dev/null)" . || exit 1; \
 	done
 
-push: images  ## build the images and push them: make push REGISTRY=registry.example.com/you
+push:  ## build the images and push them: make push REGISTRY=registry.example.com/you
 	@test -n "$(REGISTRY)" || { echo "Say where to: make push REGISTRY=registry.example.com/you" >&2; exit 2; }
+	@$(MAKE) --no-print-directory images
 	@for name in $(IMAGES); do \
 	  docker tag thumbnailer-$$name:$(VERSION) $(REGISTRY)/thumbnailer-$$name:$(VERSION) || exit 1; \
 	  docker push $(REGISTRY)/thumbnailer-$$name:$(VERSION) || exit 1; \
@@ -68,7 +69,7 @@ test-core: .venv/dev .cache/pillow-images/ready  ## the tests that need no conta
 
 test-stores: .venv/dev  ## the tests on real stores in containers; builds the images first
 	@! docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory images
-	$(PYTEST) -m "stores and not k8s"
+	$(PYTEST) -n 2 --dist loadfile -m "stores and not k8s"
 
 test-chart: .venv/dev .cache/tools/ready  ## the tests of chart, alerts, skaffold.yaml and workflows, without a cluster
 	$(PYTEST) -m chart -n 2 charts/tests

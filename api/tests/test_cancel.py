@@ -103,10 +103,15 @@ def test_usage_is_told_by_day_and_priority(start) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["since=2026-13-01", "since=2026-11-02&until=2026-11-01", "since=1999-01-01", "until=0", "x=1"]
+    "query",
+    ["since=2026-13-01", "since=2026-11-02&until=2026-11-01", "since=1999-01-01", "until=0", "x=1", "owner=%00"],
 )
 def test_a_span_that_is_none_is_refused(service, query) -> None:
     assert service.http.get(f"/usage?{query}").status_code == 422
+
+
+def test_the_first_days_of_the_calendar_have_a_span_too(service) -> None:
+    assert service.http.get("/usage?until=0001-01-05").json()["since"] == "0001-01-01"
 
 
 def test_all_events_are_read_by_pages(start) -> None:

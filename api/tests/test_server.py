@@ -161,6 +161,7 @@ def test_a_head_that_trickles_has_a_deadline_and_holds_no_thread(start, monkeypa
 @pytest.mark.parametrize(
     "headers",
     [["Content-Length: -5"], ["Content-Length: 1_0"], ["Content-Length: +5"], ["Content-Length: x"],
+     ["Content-Length: " + "9" * 5000],
      ["Content-Length: 5", "Content-Length: 6"], ["Content-Length: 5", "Transfer-Encoding: chunked"],
      ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], ["Host: a", "Host: b"], ["no colon"],
      ["Transfer-Encoding:"], ["Transfer-Encoding: \x0bchunked"], ["Transfer-Encoding : chunked"],
@@ -173,7 +174,8 @@ def test_a_head_that_two_readers_could_read_differently_is_refused(service, head
 
 @pytest.mark.parametrize(
     "sent",
-    [b"POST /jobs HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"GET /queue HTTP/1.1\r\n\r\n",
+    [b"GET //[/queue HTTP/1.1\r\nHost: x\r\n\r\n", b"GET http://[::1/queue HTTP/1.1\r\nHost: x\r\n\r\n",
+     b"POST /jobs HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"GET /queue HTTP/1.1\r\n\r\n",
      b"GET /queue HTTP/1.1\r\n folded: x\r\nHost: x\r\n\r\n"],
 )  # fmt: skip
 def test_a_request_as_no_release_of_http_has_it_is_refused_and_the_last(service, sent) -> None:

@@ -43,7 +43,13 @@ def say_what_is_where(service: Service, settings: dict[str, str]) -> None:
     )
     for program in START:
         console.print(f"  {program.name}: /healthz, /readyz and /metrics at {service.health_url(program)}")
-    console.print(f"Try: [bold]curl -F image=@photo.jpg {url}/jobs[/]   Stop: Ctrl-C", soft_wrap=True)
+    key = " -H 'Authorization: Bearer KEY'" if settings.get("THUMBNAILER_AUTH") == "keys" else ""
+    console.print(f"Try: [bold]curl{key} -F image=@photo.jpg {url}/jobs[/]   Stop: Ctrl-C", soft_wrap=True)
+    if key:
+        make = (
+            f"THUMBNAILER_DATA={settings['THUMBNAILER_DATA']} .venv/bin/thumbnailer-api keys create NAME --owner OWNER"
+        )
+        console.print(f"A key: [bold]{make}[/]", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 TOLERANCE_SECONDS = 300.0
 """How far the sender's clock and ours may be apart, and how long a message may be under way."""
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what all secrets begin with
+FEWEST, MOST = 24, 64
+"""Bytes of a secret, as Standard Webhooks has it."""
 VERSION = "v1,"
 
 
@@ -41,7 +43,9 @@ def verify(
     *,
     tolerance: float = TOLERANCE_SECONDS,
 ) -> dict[str, Any]:
-    """The message: `type` (such as `job.complete`), `timestamp`, and `data`, the job. Raises NotVerified.
+    """The message: `type` (such as `job.complete`), `timestamp`, and `data`, the job.
+
+    Raises NotVerified, and another ValueError where there is no secret, or one that is none.
 
     `body` is what came, byte for byte, and `headers` a mapping of any case. Several secrets are those of now and
     before, while you change them. `tolerance` is in seconds. A message that comes twice has the same `webhook-id`.
@@ -83,15 +87,22 @@ def signatures(value: str) -> Iterator[bytes]:
 
 
 def secrets_of(secret: str | Sequence[str]) -> list[str]:
-    return [secret] if isinstance(secret, str) else list(secret)
+    """Raises ValueError where there is none: every signature would be wrong, or by an empty one right."""
+    secrets = [secret] if isinstance(secret, str) else list(secret or ())
+    if not secrets:
+        raise ValueError("No secret was given.")
+    return secrets
 
 
 def key_of(secret: str) -> bytes:
     """Raises ValueError, with words of its own, where it is none: that is the caller's mistake and not the sender's."""
     try:
-        return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+        key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError("The secret is none: it looks like whsec_ and base64.") from None
+        key = b""
+    if not FEWEST <= len(key) <= MOST:
+        raise ValueError(f"The secret is none: it is whsec_ and {FEWEST} to {MOST} bytes in base64, and this is not.")
+    return key
 
 
 def read(raw: bytes) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from thumbnailer_api.intake.base import Asked
+from thumbnailer_api.intake.base import Asked, Whole
 from thumbnailer_api.intake.mistakes import in_our_words, shown
 from thumbnailer_api.intake.offer import Offer, offer_of
 from thumbnailer_api.intake.times import Moment
@@ -43,7 +43,7 @@ def a_format(name: object) -> object:
 
 def a_colour(text: str) -> str:
     if not re.fullmatch(r"#?[0-9a-fA-F]{6}", text):
-        raise ValueError(f"{shown(text)} is no colour: write it as #rrggbb")
+        raise ValueError(f"{shown(text)} is no colour: write it as #rrggbb, in an address %23rrggbb or rrggbb")
     return f"#{text.removeprefix('#').lower()}"
 
 
@@ -87,7 +87,7 @@ class OutputAsked(Asked):
         default=Fit.COVER,
         description="`cover` fills the box exactly, `contain` stays inside it, `pad` fills it up with `background`.",
     )
-    quality: int | None = Field(default=None, ge=1, le=100, description="For jpeg, webp and avif.")
+    quality: Whole | None = Field(default=None, ge=1, le=100, description="For jpeg, webp and avif.")
     background: Annotated[str, AfterValidator(a_colour)] | None = Field(
         default=None,
         description="A colour as `#rrggbb`.",
@@ -215,7 +215,7 @@ class JobAsked(Asked):
         description=f"Names and values of your own, up to {MAX_METADATA_BYTES} bytes; they come back with the job.",
     )
 
-    expires_in: Annotated[int, AfterValidator(a_while)] | None = Field(
+    expires_in: Annotated[Whole, AfterValidator(a_while)] | None = Field(
         default=None,
         description="For how many seconds after its finish the job's data is kept. Left out: the service's own time.",
     )

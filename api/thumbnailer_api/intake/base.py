@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+
+def no_truth(given: object) -> object:
+    """`true` would be 1."""
+    if isinstance(given, bool):
+        raise ValueError("true and false are no numbers")
+    return given
+
+
+Whole = Annotated[int, BeforeValidator(no_truth)]
 
 
 class Asked(BaseModel):

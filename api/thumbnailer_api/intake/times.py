@@ -11,10 +11,18 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 from thumbnailer_api.intake.mistakes import shown
 
 
-def spelled(given: object) -> object:
+def a_time(given: object) -> object:
+    return spelled(given, "no time such as 2026-11-24T07:07:42Z")
+
+
+def a_day(given: object) -> object:
+    return spelled(given, "no day such as 2026-11-24")
+
+
+def spelled(given: object, wrong: str) -> object:
     if isinstance(given, str) and re.match(r"\d{4}-\d{2}-\d{2}", given):
         return given
-    raise ValueError(f"{shown(given)} is neither a time such as 2026-11-24T07:07:42Z nor a day such as 2026-11-24")
+    raise ValueError(f"{shown(given)} is {wrong}")
 
 
 def in_utc(given: datetime) -> datetime:
@@ -25,5 +33,5 @@ def in_utc(given: datetime) -> datetime:
         raise ValueError("it lies outside the years 1 to 9999 in UTC") from None
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(spelled), AfterValidator(in_utc)]
-Day = Annotated[date, BeforeValidator(spelled)]
+Moment = Annotated[AwareDatetime, BeforeValidator(a_time), AfterValidator(in_utc)]
+Day = Annotated[date, BeforeValidator(a_day)]

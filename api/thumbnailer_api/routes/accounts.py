@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date
 
 from flask import Response, g, request
 
@@ -22,7 +22,7 @@ def usage(wiring: Wiring) -> Response:
     """What the caller used, by day and priority."""
     asked = options(UsageAsked, request.environ["QUERY_STRING"])
     until = asked.until or wiring.stores.upkeep.now().date()
-    since = asked.since or until - timedelta(days=DAYS - 1)
+    since = asked.since or date.fromordinal(max(1, until.toordinal() - DAYS + 1))
     if not 0 <= (until - since).days < MOST_DAYS:
         wrong = f"`until` has to be the same day or later, and no more than {MOST_DAYS} days in all"
         raise Invalid(f"The query is not as it should be: since: {wrong}.", [("since", wrong)])

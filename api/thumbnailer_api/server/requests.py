@@ -14,6 +14,7 @@ from cheroot.server import HTTPRequest
 from thumbnailer_api.server.bodies import Body, ChunkedBody, MeasuredBody
 
 FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*+)\r\n")
+LENGTH = re.compile(rb"[0-9]{1,18}")
 ONCE = (b"Content-Length", b"Transfer-Encoding", b"Host", b"Idempotency-Key")
 """Headers that say where a request ends, whom it is for and whether it came before: two readers must not disagree."""
 
@@ -41,8 +42,8 @@ def refuse_unclear_framing(headers: Mapping[bytes, bytes], protocol: str) -> Non
     coding, length = headers.get(b"Transfer-Encoding"), headers.get(b"Content-Length")
     if coding is not None and (protocol != "HTTP/1.1" or coding.lower() != b"chunked"):
         raise ValueError("Transfer-Encoding has to be `chunked`, in HTTP/1.1.")
-    if length is not None and (coding is not None or not length.isdigit()):
-        raise ValueError("Content-Length has to be a number, and alone.")
+    if length is not None and (coding is not None or not LENGTH.fullmatch(length)):
+        raise ValueError("Content-Length has to be a number of at most 18 digits, and alone.")
     if protocol == "HTTP/1.1" and b"Host" not in headers:
         raise ValueError("HTTP/1.1 has to name a Host.")
 
@@ -51,6 +52,14 @@ class Request(HTTPRequest):
     """A request whose head has arrived."""
 
     rfile: Any
+
+    def read_request_line(self) -> bool:
+        """Cheroot's; False where a refusal was sent. Its parser of addresses raises what cheroot does not expect."""
+        try:
+            return bool(super().read_request_line())  # type: ignore[no-untyped-call]
+        except ValueError:
+            self.simple_response("400 Bad Request", "The address is none.")
+            return False
 
     def read_request_headers(self) -> bool:
         """Read the headers; False where a refusal was sent. All of cheroot's, which takes more than HTTP allows."""

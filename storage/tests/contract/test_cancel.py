@@ -16,6 +16,7 @@ from thumbnailer_storage.errors import JobNotFound, TransitionRefused
 from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.model import Act, Change, Job, Priority, Status, Webhook
 from thumbnailer_storage.jobs.pictures import Result
+from thumbnailer_storage.jobs.statements import JOB_HELD
 from thumbnailer_storage.jobs.tables import deliveries, events, jobs, ledger, outputs, totals
 from thumbnailer_storage.opening import Stores
 
@@ -198,6 +199,18 @@ def test_in_thousands_of_races_of_a_cancel_with_a_finish_there_is_one_winner_and
     thread.join()
     assert set(outcomes) == {Status.CANCELLED, Status.EXPIRED}, outcomes
     assert stores.ledger.counts("ada") == counted(stores)
+
+
+def test_one_that_somebody_is_just_changing_is_cancelled_too(stores: Stores, new_job: NewJob) -> None:
+    held, free = new_job(), new_job()
+    for job in (held, free):
+        stores.jobs.add(job)
+    with ThreadPoolExecutor() as pool:
+        with stores.database.write() as connection:
+            connection.execute(JOB_HELD, {"job": held.id, "owner": "ada"})
+            cancelling = pool.submit(stores.jobs.cancel_all, "ada", Status.PENDING, ACT, most=100)
+            time.sleep(0.5)
+        assert cancelling.result(30) == 2
 
 
 def test_many_are_cancelled_by_status_priority_and_time_and_nobody_elses(stores: Stores, new_job: NewJob) -> None:

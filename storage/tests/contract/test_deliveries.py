@@ -6,9 +6,10 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from thumbnailer_storage.errors import DeliveryNotFound, WebhookNotFound
+from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.deliveries import Delivery
 from thumbnailer_storage.jobs.model import OWNERS_DEFAULT, Act, Job, Status, Webhook
 from thumbnailer_storage.jobs.statements import JOB_HELD
@@ -176,20 +177,50 @@ def test_what_was_given_up_is_tried_anew_when_somebody_asks(stores: Stores, new_
             stores.deliveries.again(wanted, of, Act())
 
 
-def test_whoever_asks_again_waits_for_one_who_has_the_job_and_holds_nothing_meanwhile(
-    stores: Stores, new_job: NewJob
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda stores, delivery, job: stores.deliveries.again(delivery.id, job, Act()),
+        lambda stores, delivery, job: stores.deliveries.put_off(delivery, job, "late", answer=500, delay=99),
+        lambda stores, delivery, job: stores.deliveries.receiver_gone(delivery, job, "gone", answer=410),
+    ],
+    ids=["again", "put off", "gone"],
+)
+def test_whoever_changes_a_delivery_waits_for_one_who_has_the_job_and_holds_nothing_meanwhile(
+    stores: Stores, new_job: NewJob, change: Callable[[Stores, Delivery, Job], None]
 ) -> None:
     job = cancelled(stores, new_job)
     (delivery,) = taken(stores)
     free = select(deliveries.c.id).where(deliveries.c.job == job.id).with_for_update(skip_locked=True)
-    asking = threading.Thread(target=stores.deliveries.again, args=(delivery.id, job, Act()))
+    changing = threading.Thread(target=change, args=(stores, delivery, job))
     with stores.database.write() as connection:
         connection.execute(JOB_HELD, {"job": job.id, "owner": "ada"})  # one who removes it goes on to its deliveries
-        asking.start()
+        changing.start()
         time.sleep(0.5)
         assert connection.execute(free).scalar() == delivery.id
-    asking.join(30)
-    assert stores.deliveries.of_job(job.id)[0].tries_before == delivery.tries + 1
+    changing.join(30)
+    (changed,) = stores.deliveries.of_job(job.id)
+    assert changed != delivery
+
+
+def test_a_try_that_was_under_way_when_its_receiver_was_gone_brings_nothing_back(
+    stores: Stores, new_job: NewJob
+) -> None:
+    job = new_job(webhook=Webhook(HOOK.url, (Status.FAILED, Status.EXPIRED)))
+    stores.jobs.add(job)
+    claimed = stores.jobs.claim(job.id, worker="w", lease=30)
+    failed = stores.jobs.apply(claimed, claimed.fail(422, "It cannot be decoded."))
+    stores.jobs.delete(job.id, "ada")
+    (first,) = taken(stores)
+    stores.deliveries.put_off(first, failed, "busy", answer=503, delay=99)
+    with stores.database.write() as connection:
+        connection.execute(update(deliveries).values(due=clock(-1)))
+    found = stores.deliveries.take([each.id for each in stores.deliveries.of_job(job.id)], lease=30)
+    slow, gone = found
+    stores.deliveries.receiver_gone(gone, failed, "gone", answer=410)
+    stores.deliveries.put_off(slow, failed, "busy", answer=503, delay=-1)
+    assert [(each.state, each.next) for each in stores.deliveries.of_job(job.id)] == [("failed", None)] * 2
+    assert taken(stores) == []
 
 
 def test_a_receiver_that_is_gone_is_told_nothing_more_of_the_job(stores: Stores, new_job: NewJob) -> None:

@@ -16,6 +16,7 @@ from thumbnailer_storage.errors import DatabaseUnavailable, InvalidCursor, JobNo
 from thumbnailer_storage.jobs import schema
 from thumbnailer_storage.jobs.model import POISON_DEATHS, Job, Priority, Status
 from thumbnailer_storage.jobs.pictures import Output, Result
+from thumbnailer_storage.jobs.statements import JOB_HELD
 from thumbnailer_storage.opening import Stores
 from thumbnailer_storage.queues import Outgoing
 
@@ -135,6 +136,19 @@ def test_a_job_is_finished_once(stores: Stores, new_job: NewJob) -> None:
 def test_a_holder_extends_and_a_loser_does_not(stores: Stores, new_job: NewJob) -> None:
     held, lost = claimed(stores, new_job()), claimed(stores, new_job())
     assert stores.jobs.extend([(held.id, 1), (lost.id, 2), (uuid4(), 1)], LEASE) == {held.id}
+
+
+def test_a_job_that_somebody_is_just_finishing_is_neither_waited_for_nor_rescued(
+    stores: Stores, new_job: NewJob
+) -> None:
+    if stores.database.embedded:
+        pytest.skip("SQLite has one writer at a time")
+    job, other = claimed(stores, new_job(), lease=-1), claimed(stores, new_job(), lease=-1)
+    with ThreadPoolExecutor() as pool, stores.database.write() as connection:
+        connection.execute(JOB_HELD, {"job": job.id, "owner": job.owner})
+        taking = pool.submit(stores.jobs.take_over, job.id, worker="w2", lease=LEASE)
+        assert isinstance(taking.exception(2), TransitionRefused)
+        assert [found.id for found in pool.submit(stores.upkeep.lapsed, most=10).result(2)] == [other.id]
 
 
 def test_an_extended_lease_cannot_be_taken_over_or_rescued(stores: Stores, new_job: NewJob) -> None:

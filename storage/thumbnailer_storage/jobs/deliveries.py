@@ -3,6 +3,9 @@
 `announce` writes them in the transaction of what they tell of. A housekeeper takes one for a while, by moving its
 `due` ahead: should it die, another one takes it then. `tries` grows with each taking and is the fence, so that only
 the latest try can settle it.
+
+Whoever changes a delivery locks its job first: its event refers to the job, and whoever removes the job goes on to its
+deliveries.
 """
 
 from __future__ import annotations
@@ -152,7 +155,6 @@ class Deliveries:
         anew = {"state": WAITING, "due": clock(), "tries": tries, "tries_before": tries}
         ours = update(deliveries).where(deliveries.c.id == delivery, deliveries.c.job == job.id)
         with self._database.write() as connection:
-            # The job first, as whoever removes its record does.
             connection.execute(JOB_HELD, {"job": job.id, "owner": job.owner})
             row = connection.execute(ours.values(anew).returning(*deliveries.c)).one_or_none()
             if row is None:
@@ -171,8 +173,13 @@ def settle(
     message: str,
     values: dict[str, Any],
 ) -> bool:
-    """Write how a try ended, and its event; False where a later try has begun."""
-    ours = (deliveries.c.id == delivery.id, deliveries.c.tries == delivery.tries)
+    """Write how a try ended, and its event; False where a later try has begun, or its receiver is gone."""
+    connection.execute(JOB_HELD, {"job": job.id, "owner": job.owner})
+    ours = (
+        deliveries.c.id == delivery.id,
+        deliveries.c.tries == delivery.tries,
+        deliveries.c.state == WAITING,
+    )
     settled = bool(connection.execute(update(deliveries).where(*ours).values(values)).rowcount)
     if settled:
         write_event(connection, job, event, HOUSEKEEPER, str(delivery.id), attempt=job.attempt, message=message)

@@ -69,9 +69,19 @@ CLAIMING = (
 CLAIM = CLAIMING.where(
     jobs.c.status == Status.PENDING.value, or_(jobs.c.not_before.is_(None), jobs.c.not_before <= clock())
 )
-TAKE_OVER = CLAIMING.where(
-    jobs.c.status == Status.PROCESSING.value, jobs.c.lease < clock(), jobs.c.deaths < POISON_DEATHS
-).values(deaths=jobs.c.deaths + 1)
+LAPSED = (
+    select(jobs.c.id)
+    .where(
+        jobs.c.id == bindparam("job"),
+        jobs.c.status == Status.PROCESSING.value,
+        jobs.c.lease < clock(),
+        jobs.c.deaths < POISON_DEATHS,
+    )
+    .with_for_update(skip_locked=True)
+    .cte("lapsed")
+)
+"""Nobody has it, and nobody is about to finish it: one who did would wait for the message that we have in our hands."""
+TAKE_OVER = CLAIMING.where(jobs.c.id.in_(select(LAPSED.c.id))).values(deaths=jobs.c.deaths + 1)
 
 RECORD_RESULT = (
     update(outputs)

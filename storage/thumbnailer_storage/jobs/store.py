@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,12 +11,12 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, Update, select, tuple_, update
 
-from thumbnailer_storage.errors import JobNotFound, TransitionRefused
+from thumbnailer_storage.errors import DatabaseUnavailable, JobNotFound, TransitionRefused
 from thumbnailer_storage.jobs import ledger, statements
 from thumbnailer_storage.jobs.batches import BATCH, move
 from thumbnailer_storage.jobs.clocks import clock, seconds_since
 from thumbnailer_storage.jobs.cursors import cursor_after, older_than
-from thumbnailer_storage.jobs.database import Database
+from thumbnailer_storage.jobs.database import ANSWER_SECONDS, Database
 from thumbnailer_storage.jobs.events import event_values
 from thumbnailer_storage.jobs.idempotency import Reservation, bind
 from thumbnailer_storage.jobs.model import (
@@ -43,6 +44,9 @@ from thumbnailer_storage.jobs.rows import (
     webhook_values,
 )
 from thumbnailer_storage.jobs.tables import jobs
+
+HELD_SECONDS = 0.05
+"""How long whoever cancels many waits for those that somebody else is just changing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,17 +210,25 @@ class JobStore:
     ) -> int:
         """Cancel the owner's jobs in a status that is not final, one batch after the other; returns how many.
 
-        None is left where fewer than `most` were.
+        None is left where fewer than `most` were. Raises DatabaseUnavailable where others hold some for too long.
         """
         wanted = narrowed(owner, priority=priority, since=since)
-        done = 0
+        done, ends = 0, time.monotonic() + ANSWER_SECONDS
         while done < most:
             with self._database.write() as connection:
                 batch = move(connection, wanted, cancelling(status), act, most=min(BATCH, most - done))
             done += batch
-            if batch == 0:
+            if batch == 0 and not self._any([*wanted, jobs.c.status == status.value]):
                 break
+            if batch == 0:  # somebody has those that are left, for a moment
+                if time.monotonic() > ends:
+                    raise DatabaseUnavailable(f"{done} were cancelled, and others are held by somebody else")
+                time.sleep(HELD_SECONDS)
         return done
+
+    def _any(self, wanted: Collection[ColumnElement[bool]]) -> bool:
+        with self._database.read() as connection:
+            return connection.execute(select(jobs.c.id).where(*wanted).limit(1)).first() is not None
 
     def _apply(self, connection: Connection, job: Job, change: Change, act: Act) -> Job:
         values = changed_values(change)
