@@ -85,5 +85,5 @@ def test_a_secret_that_is_none_is_the_callers_mistake_and_believes_nobody(secret
     headers = signed() | {"webhook-id": "msg_1"}
     said = f"msg_1.{headers['webhook-timestamp']}.{BODY}".encode()
     by_nothing = base64.b64encode(hmac.digest(b"", said, "sha256")).decode()
-    with pytest.raises(ValueError, match="^(The secret is none|No secret)"):
+    with pytest.raises(ValueError, match=r"^(The secret is none|No secret)"):
         verify(BODY, headers | {"webhook-signature": f"v1,{by_nothing}"}, secret)
