@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from stand_in import DELIVERY
@@ -12,6 +13,12 @@ def test_usage_is_a_line_for_each_day_and_priority(thumbnailer, service):
     code, out, _ = thumbnailer("usage", "--since", "2026-11-01", "--until", "2026-11-24", "--owner", "ada")
     assert (code, out) == (0, "2026-11-24\texpress\t3\t4096\t1.5\n")
     assert service.requests[0][1] == "/usage?since=2026-11-01&until=2026-11-24&owner=ada"
+
+
+def test_usage_of_the_last_days_can_be_asked_for(thumbnailer, service):
+    assert thumbnailer("usage", "--since", "7d")[0] == 0
+    week_ago = datetime.now(UTC).date() - timedelta(days=7)
+    assert service.requests[0][1] == f"/usage?since={week_ago}"
 
 
 def test_limits_say_what_is_used_and_what_is_allowed(thumbnailer):

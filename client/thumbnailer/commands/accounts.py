@@ -11,7 +11,7 @@ from thumbnailer.commands import options
 from thumbnailer.terminal import interactive, lines, print_wire, table
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date
 
 
 @click.command(
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
         "thumbnailer usage --json | jq '[.days[].compute_seconds] | add'",
     )
 )
-@click.option("--since", type=options.DAY, metavar="DAY", help="The first day, such as 2026-11-01; else 29 days ago.")
-@click.option("--until", type=options.DAY, metavar="DAY", help="The last day; else today.")
+@click.option("--since", type=options.Day(), metavar="DAY", help="The first: 2026-11-01, or 7d ago; else 29 days ago.")
+@click.option("--until", type=options.Day(), metavar="DAY", help="The last day; else today.")
 @click.option("--owner", metavar="NAME", help="Another owner's; for keys with the scope admin.")
 @options.as_json
 @click.pass_context
-def usage(ctx: click.Context, since: datetime | None, until: datetime | None, owner: str | None, as_json: bool) -> None:
+def usage(ctx: click.Context, since: date | None, until: date | None, owner: str | None, as_json: bool) -> None:
     """Tell what was used, by day and priority.
 
     Days are those of UTC; one on which nothing was used is left out. In a pipe each line is: day, priority, jobs, bytes
@@ -35,7 +35,7 @@ def usage(ctx: click.Context, since: datetime | None, until: datetime | None, ow
     "compute_seconds"}]}.
     """
     with Client(ctx.obj) as client:
-        used = client.usage(since=since and since.date(), until=until and until.date(), owner=owner)
+        used = client.usage(since=since, until=until, owner=owner)
     rows = [(day.day, day.priority, day.jobs, day.bytes, day.compute_seconds) for day in used.days]
     if as_json:
         print_wire([used])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -91,7 +91,18 @@ def named_once(ctx: click.Context, param: click.Parameter, pairs: tuple[tuple[st
     return mapping
 
 
-DAY = click.DateTime(["%Y-%m-%d"])
+class Day(click.ParamType[date]):
+    """`7d` ago, or a day such as 2026-11-24; in UTC, as the service counts."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if ago := re.fullmatch(r"(\d{1,4})d", value):
+            return datetime.now(UTC).date() - timedelta(days=int(ago[1]))
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither an age such as 7d nor a day such as 2026-11-24", param, ctx)
 
 
 class Lasting(click.ParamType[int]):
