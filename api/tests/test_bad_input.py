@@ -168,6 +168,7 @@ QUERIES = {
     "output=webp": "output: 'webp' has a part without `=`",
     "output=format=webp,200x200": "has a part without `=`",
     "output=": "has a part without `=`",
+    "output=size=1x1,size=2x2": "output: 'size=1x1,size=2x2' has 'size' twice",
     "output=sise=1x1": "outputs.0.sise: there is no such field",
     "output=quality=high": "outputs.0.quality",
     "priority=now": "priority: 'now' is not",

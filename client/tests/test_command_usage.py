@@ -20,6 +20,7 @@ def test_an_address_can_be_given_on_the_line(thumbnailer, service):
     [
         (["sbmit"], "Did you mean 'submit'?"),
         (["submit", "a.jpg", "--output", "sise=1x1"], "did you mean size?"),
+        (["submit", "a.jpg", "--output", "size=1x1,size=2x2"], "has 'size' twice"),
         (["submit", "a.jpg", "--metadata", "album"], "NAME=VALUE"),
         (["submit", "a.jpg", "--priority", "urgent"], "express"),
         (["submit", "a.jpg", "--metadata", "a=1", "--metadata", "a=2"], "'a' is given twice"),

@@ -30,6 +30,8 @@ def parse(text: str) -> dict[str, object]:
     for part in text.split(","):
         if "=" in part:
             name, value = (side.strip() for side in part.split("=", 1))
+            if name in texts:
+                raise InvalidOutput(f"Output {text!r} has {name!r} twice: say it once")
             texts[name] = value
         elif name in WITH_COMMA:
             texts[name] += "," + part.strip()

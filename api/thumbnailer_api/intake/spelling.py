@@ -14,6 +14,8 @@ def spelled(text: str) -> dict[str, str]:
         key, equals, value = part.partition("=")
         if equals:
             name = key.strip()
+            if name in fields:
+                raise ValueError(f"{text[:100]!r} has {name[:50]!r} twice: say it once")
             fields[name] = value.strip()
         elif name in WITH_COMMA:
             fields[name] += f",{part.strip()}"
