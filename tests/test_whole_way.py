@@ -4,6 +4,7 @@ import io
 import subprocess
 import time
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 from containers import Servers, client
@@ -66,6 +67,16 @@ def test_with_the_queue_in_postgresql_one_query_tells_what_waits_and_for_how_lon
         assert_whole(service, jobs)
         with service.stores.database.read() as connection:
             assert connection.execute(text(state)).all() == []
+
+
+def test_the_sizes_and_formats_of_row_r6_are_made_as_it_spells_them(service: Service, small: bytes) -> None:
+    asked = '{"output": [{"format": "png", "size": "100,100"}, {"format": "jpg", "size": "200,200"}]}'
+    api = service.api()
+    service.worker()
+    answer = httpx.post(f"{api.url}/jobs", files={"image": ("cat.jpg", small), "job": (None, asked)})
+    job = service.wait_for(UUID(answer.json()["id"]), Status.COMPLETE)
+    made = [Image.open(io.BytesIO(httpx.get(f"{api.url}/jobs/{job.id}/outputs/{n}").content)) for n in (0, 1)]
+    assert [(picture.format, picture.size) for picture in made] == [("PNG", (100, 100)), ("JPEG", (200, 200))]
 
 
 def test_a_user_gets_from_a_file_to_its_thumbnail(real_service: Service, small: bytes, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_crop_and_a_lossless_picture_come_back_as_they_were_asked_for(service)
     assert outputs[3]["lossless"] is True
 
 
-def test_the_outputs_of_the_request_row_r6_are_made_as_it_spells_them(service) -> None:
+def test_sizes_and_formats_may_be_spelled_as_row_r6_has_them_and_with_spaces(service) -> None:
     job = (
         '{"output": [{"format": "png", "size": "100,100"}, {"format": "jpg", "size": "200, 200"}, {"size": "20 x 30"}]}'
     )
