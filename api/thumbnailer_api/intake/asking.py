@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from thumbnailer_api.intake.base import Asked, Whole
+from thumbnailer_api.intake.base import NO_TRUTH, Asked
 from thumbnailer_api.intake.mistakes import in_our_words, shown
 from thumbnailer_api.intake.offer import Offer, offer_of
 from thumbnailer_api.intake.times import Moment
@@ -87,7 +87,9 @@ class OutputAsked(Asked):
         default=Fit.COVER,
         description="`cover` fills the box exactly, `contain` stays inside it, `pad` fills it up with `background`.",
     )
-    quality: Whole | None = Field(default=None, ge=1, le=100, description="For jpeg, webp and avif.")
+    quality: Annotated[int, Field(ge=1, le=100), NO_TRUTH] | None = Field(
+        default=None, description="For jpeg, webp and avif."
+    )
     background: Annotated[str, AfterValidator(a_colour)] | None = Field(
         default=None,
         description="A colour as `#rrggbb`.",
@@ -215,7 +217,7 @@ class JobAsked(Asked):
         description=f"Names and values of your own, up to {MAX_METADATA_BYTES} bytes; they come back with the job.",
     )
 
-    expires_in: Annotated[Whole, AfterValidator(a_while)] | None = Field(
+    expires_in: Annotated[int, NO_TRUTH, AfterValidator(a_while)] | None = Field(
         default=None,
         description="For how many seconds after its finish the job's data is kept. Left out: the service's own time.",
     )

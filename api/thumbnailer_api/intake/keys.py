@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from thumbnailer_api.intake.base import Asked, Whole
+from thumbnailer_api.intake.base import NO_TRUTH, Asked
 from thumbnailer_api.intake.times import Moment
 from thumbnailer_storage.jobs.keys import USUAL, NewKey, Scope
 from thumbnailer_storage.jobs.tables import NAME_LENGTH, OWNER_LENGTH
@@ -34,7 +34,9 @@ class KeyAsked(Asked):
         default=None, description="Whom its jobs belong to; left out: to you.", examples=["ada"]
     )
     scopes: list[Scope] = Field(default=list(USUAL), min_length=1, max_length=len(Scope), description="What it may do.")
-    days: Whole | None = Field(default=None, ge=1, le=36500, description="Refuse it after so many days.")
+    days: Annotated[int, Field(ge=1, le=36500), NO_TRUTH] | None = Field(
+        default=None, description="Refuse it after so many days."
+    )
     end: Moment | None = Field(default=None, description="Refuse it from this time on (RFC 3339); instead of `days`.")
 
     @model_validator(mode="after")
