@@ -6,10 +6,9 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from thumbnailer_storage.errors import DeliveryNotFound, WebhookNotFound
-from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.deliveries import Delivery
 from thumbnailer_storage.jobs.model import OWNERS_DEFAULT, Act, Job, Status, Webhook
 from thumbnailer_storage.jobs.statements import JOB_HELD
@@ -211,12 +210,7 @@ def test_a_try_that_was_under_way_when_its_receiver_was_gone_brings_nothing_back
     claimed = stores.jobs.claim(job.id, worker="w", lease=30)
     failed = stores.jobs.apply(claimed, claimed.fail(422, "It cannot be decoded."))
     stores.jobs.delete(job.id, "ada")
-    (first,) = taken(stores)
-    stores.deliveries.put_off(first, failed, "busy", answer=503, delay=99)
-    with stores.database.write() as connection:
-        connection.execute(update(deliveries).values(due=clock(-1)))
-    found = stores.deliveries.take([each.id for each in stores.deliveries.of_job(job.id)], lease=30)
-    slow, gone = found
+    slow, gone = stores.deliveries.take([each.id for each in stores.deliveries.of_job(job.id)], lease=30)
     stores.deliveries.receiver_gone(gone, failed, "gone", answer=410)
     stores.deliveries.put_off(slow, failed, "busy", answer=503, delay=-1)
     assert [(each.state, each.next) for each in stores.deliveries.of_job(job.id)] == [("failed", None)] * 2

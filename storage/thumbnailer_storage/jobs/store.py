@@ -218,12 +218,13 @@ class JobStore:
             with self._database.write() as connection:
                 batch = move(connection, wanted, cancelling(status), act, most=min(BATCH, most - done))
             done += batch
-            if batch == 0 and not self._any([*wanted, jobs.c.status == status.value]):
+            if batch:
+                continue
+            if not self._any([*wanted, jobs.c.status == status.value]):
                 break
-            if batch == 0:  # somebody has those that are left, for a moment
-                if time.monotonic() > ends:
-                    raise DatabaseUnavailable(f"{done} were cancelled, and others are held by somebody else")
-                time.sleep(HELD_SECONDS)
+            if time.monotonic() > ends:
+                raise DatabaseUnavailable(f"{done} were cancelled, and others are held by somebody else")
+            time.sleep(HELD_SECONDS)  # somebody has those that are left, for a moment
         return done
 
     def _any(self, wanted: Collection[ColumnElement[bool]]) -> bool:
