@@ -5,7 +5,17 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from urllib.parse import urlsplit
+
+
+@contextmanager
+def before(url: str) -> Iterator[tuple[Proxy, str]]:
+    """A proxy before a database, and the database's address through it."""
+    address = urlsplit(url)
+    with closing(Proxy((str(address.hostname), int(address.port or 5432)))) as proxy:
+        yield proxy, url.replace(f":{address.port}/", f":{proxy.port}/")
 
 
 class Proxy:

@@ -6,16 +6,15 @@ import random
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
 import pytest
 from cryptography.fernet import Fernet
-from proxy import Proxy
+from proxy import before
 from receivers import Receiver, receiver
 from service import Program, Service, started, wait_until
 from sqlalchemy import update
@@ -199,20 +198,17 @@ def test_every_end_is_told_and_nothing_that_never_happened(embedded: Service, ho
 def test_the_same_on_postgresql_with_a_network_that_is_cut(
     tmp_path: Path, servers: Any, hook: Receiver, small: bytes
 ) -> None:
-    with servers.database() as url:
-        address = urlsplit(url)
-        with closing(Proxy((str(address.hostname), int(address.port or 5432)))) as proxy:
-            through = url.replace(f":{address.port}/", f":{proxy.port}/")
-            keys = {"THUMBNAILER_SECRET_KEYS": Fernet.generate_key().decode()}
-            with started(tmp_path, THUMBNAILER_DATABASE=through, **keys, **settings_for(hook)) as service:
+    with servers.database() as url, before(url) as (proxy, through):
+        keys = {"THUMBNAILER_SECRET_KEYS": Fernet.generate_key().decode()}
+        with started(tmp_path, THUMBNAILER_DATABASE=through, **keys, **settings_for(hook)) as service:
 
-                def cut(api: Program, jobs: list[UUID]) -> None:
-                    proxy.cut()
-                    ends = time.monotonic() + CUT_SECONDS
-                    while time.monotonic() < ends:
-                        with suppress(httpx.TransportError):
-                            cancel(api, random.choice(jobs))
-                    proxy.mend()
-                    wait_until("the API is back", lambda: api.answers("/readyz"))
+            def cut(api: Program, jobs: list[UUID]) -> None:
+                proxy.cut()
+                ends = time.monotonic() + CUT_SECONDS
+                while time.monotonic() < ends:
+                    with suppress(httpx.TransportError):
+                        cancel(api, random.choice(jobs))
+                proxy.mend()
+                wait_until("the API is back", lambda: api.answers("/readyz"))
 
-                through_faults(service, hook, small, cut)
+            through_faults(service, hook, small, cut)

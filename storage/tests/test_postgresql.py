@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
-from urllib.parse import urlsplit
+from contextlib import suppress
 
 import pytest
 from containers import Servers
-from proxy import Proxy
+from proxy import before
 from sqlalchemy import Executable, insert, text
 
 from thumbnailer_storage.errors import DatabaseRefused, DatabaseUnavailable, OutcomeUnknown
@@ -93,9 +92,8 @@ def test_a_statement_that_takes_too_long_is_ended_by_the_server(database: Databa
     ids=["update", "insert"],
 )
 def test_what_a_cut_off_program_had_locked_is_free_again_soon(url: str, last: Executable, rows: int) -> None:
-    address = urlsplit(url)
-    with closing(Proxy((str(address.hostname), int(address.port or 5432)))) as proxy:
-        cut_off, other = Database(url.replace(f":{address.port}/", f":{proxy.port}/")), Database(url)
+    with before(url) as (proxy, through):
+        cut_off, other = Database(through), Database(url)
         migrate(other)
         entry = {"owner": "anna", "what": "jobs", "day": "", "priority": "", "n": 1}
         with other.write() as connection:
