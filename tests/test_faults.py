@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
 import pytest
 from containers import Servers, client
-from proxy import Proxy
+from proxy import before
 from service import Program, Service, assert_whole, started, wait_until
 
 from thumbnailer_api import submitting
@@ -166,10 +165,7 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path, real: dict[str, str], sma
 def test_a_worker_that_is_cut_off_from_the_database_loses_nothing(
     tmp_path: Path, real: dict[str, str], small: bytes
 ) -> None:
-    address = urlsplit(real["THUMBNAILER_DATABASE"])
-    proxy = Proxy((str(address.hostname), int(address.port or 5432)))
-    through = address._replace(netloc=f"{address.username}:{address.password}@127.0.0.1:{proxy.port}").geturl()
-    with started(tmp_path, **real) as service:
+    with before(real["THUMBNAILER_DATABASE"]) as (proxy, through), started(tmp_path, **real) as service:
         api = service.api()
         service.housekeeper()
         cut_off = service.worker(THUMBNAILER_DATABASE=through)
@@ -182,7 +178,6 @@ def test_a_worker_that_is_cut_off_from_the_database_loses_nothing(
         proxy.mend()
         assert_whole(service, jobs)
         wait_until("it is ready again", lambda: cut_off.answers("/readyz"))
-    proxy.close()
 
 
 @pytest.mark.parametrize("step", [step.__name__ for step in submitting.STEPS])
