@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from pictures import LONG
@@ -69,17 +70,13 @@ def paste(release: Release, session: str, folder: Path) -> str:
 
 
 def test_each_metric_in_rules_and_dashboard_is_exported_in_prometheus_format(release: Release) -> None:
-    jobs = release.submit()
-    release.assert_whole(jobs)
-    [worker, *_] = release.wait("a worker", lambda: release.workers("standard"))
-    programs = [
-        ("pods", worker.metadata.name, 8082),
-        ("pods", release.pods("api")[0].metadata.name, 8081),
-        ("pods", release.pods("housekeeper")[0].metadata.name, 8083),
-    ]
+    release.assert_whole(release.submit())
+    [long] = release.submit(outputs=LONG * 8)  # keeps a worker for as long as it is asked
+    programs = [("worker", 8082), ("api", 8081), ("housekeeper", 8083)]
     exported = set()
-    for kind, name, port in programs:
-        families = list(text_string_to_metric_families(release.ask(kind, name, port, "metrics")))
+    for program, port in programs:
+        said = release.wait(f"metrics of {program}", lambda program=program, port=port: metrics(release, program, port))
+        families = list(text_string_to_metric_families(said))
         assert any(family.name.startswith("thumbnailer_") for family in families)
         exported |= {sample.name for family in families for sample in family.samples}
         exported |= {family.name + "_total" for family in families if family.type == "counter"}
@@ -89,6 +86,15 @@ def test_each_metric_in_rules_and_dashboard_is_exported_in_prometheus_format(rel
     used = set(re.findall(r"\bthumbnailer_[a-z_]+[a-z]\b", shown))
     assert used
     assert used <= exported
+    release.client.delete(long)
+
+
+def metrics(release: Release, program: str, port: int) -> str:
+    """Of the first pod that answers: one that starts does not listen yet, one that stops no longer does."""
+    for pod in release.pods(program):
+        with suppress(subprocess.CalledProcessError):
+            return release.ask("pods", pod.metadata.name, port, "metrics")
+    return ""
 
 
 def monitoring() -> list[str]:
