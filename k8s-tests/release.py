@@ -74,6 +74,11 @@ class Release:
 
     def upgrade(self, values: Mapping[str, Any]) -> None:
         self.helm("upgrade", self.name, CHART, "--wait", "--timeout", "8m", values=values)
+        self._wait_until_replaced("api")
+
+    def rollback(self, revision: int) -> None:
+        self.helm("rollback", self.name, revision, "--wait", "--timeout", "8m")
+        self._wait_until_replaced("api")
 
     def make_namespace(self) -> None:
         """A namespace that refuses pods which are not restricted."""
@@ -154,6 +159,16 @@ class Release:
                 lambda label=label: not self.core.list_namespaced_pod(self.namespace, label_selector=label).items,
             )
         time.sleep(3)
+
+    def _wait_until_replaced(self, component: str) -> None:
+        """No pod is on its way out: `--wait` does not wait for it, and a POST through it might lose its answer."""
+        label = f"app.kubernetes.io/instance={self.name},app.kubernetes.io/component={component}"
+
+        def replaced() -> bool:
+            found = self.core.list_namespaced_pod(self.namespace, label_selector=label).items
+            return not any(pod.metadata.deletion_timestamp for pod in found)
+
+        self.wait(f"no {component} is on its way out", replaced)
 
     def wait_until_ready(self) -> None:
         """Every pod that is not a worker is ready."""

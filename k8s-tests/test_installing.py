@@ -144,7 +144,7 @@ def test_an_upgrade_and_a_rollback_with_jobs_in_flight_lose_nothing_and_change_n
     assert any(release.status(jobs)), "callers are answered"
     jobs += release.submit(6, outputs=LONG)
     assert secrets(release) == before
-    release.helm("rollback", release.name, "1", "--wait", "--timeout", "8m")
+    release.rollback(1)
     jobs += release.submit()
     release.assert_whole(jobs, 300)
     assert secrets(release) == before
