@@ -11,6 +11,7 @@ from standardwebhooks import Webhook as Library
 
 from thumbnailer_api.housekeeping import deliver as delivering
 from thumbnailer_api.housekeeping.deliver import PAUSES, Deliver
+from thumbnailer_api.webhooks import turns
 from thumbnailer_storage.errors import DatabaseUnavailable, TransitionRefused
 from thumbnailer_storage.jobs.deliveries import Deliveries
 from thumbnailer_storage.jobs.model import Act, Status
@@ -170,7 +171,7 @@ def test_a_receiver_that_never_answers_holds_up_no_other_one(told, hook, another
     another.wait(12)
     until(lambda: all(told.deliveries(job)[0].state == "delivered" for job in quick))
     assert {told.deliveries(job)[0].state for job in slow} == {"waiting"}
-    assert len(hook.received) == delivering.MOST_OF_ONE
+    assert len(hook.received) == 1, "one that has not answered yet is sent one thing at a time"
     hook.held.set()
     hook.wait(12)
     until(lambda: all(told.deliveries(job)[0].state == "delivered" for job in slow))
@@ -178,8 +179,8 @@ def test_a_receiver_that_never_answers_holds_up_no_other_one(told, hook, another
 
 def test_many_receivers_that_never_answer_are_left_alone_for_a_while(told, hook, monkeypatch) -> None:
     """With room for two, and three that hold their sockets: after one try each the fourth has its turn."""
-    monkeypatch.setattr(delivering, "MOST_AT_ONCE", 2)
-    monkeypatch.setattr(delivering, "FIRST_REST_SECONDS", 60.0)
+    monkeypatch.setattr(turns, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(turns, "FIRST_REST_SECONDS", 60.0)
     told.wait_no_longer_than(0.5)
     with ExitStack() as stack:
         dead = [stack.enter_context(receiver()) for _ in range(3)]
@@ -196,8 +197,8 @@ def test_many_receivers_that_never_answer_are_left_alone_for_a_while(told, hook,
 
 def test_however_many_receivers_never_answer_those_that_do_have_room(told, hook, monkeypatch) -> None:
     """By cause: the strangers hold all that they may have from beginning to end."""
-    monkeypatch.setattr(delivering, "MOST_TO_STRANGERS", 2)
-    monkeypatch.setattr(delivering, "MOST_AT_ONCE", 4)
+    monkeypatch.setattr(turns, "MOST_TO_STRANGERS", 2)
+    monkeypatch.setattr(turns, "MOST_AT_ONCE", 4)
     first = told.completed(hook.url)
     told.deliver()
     until(lambda: told.deliveries(first)[0].state == "delivered")
@@ -215,8 +216,8 @@ def test_however_many_receivers_never_answer_those_that_do_have_room(told, hook,
 
 def test_however_many_receivers_of_one_owner_never_answer_other_owners_are_told(told, hook, monkeypatch) -> None:
     """By cause: his receivers hold all that an owner may have, and what is theirs goes beside it at once."""
-    monkeypatch.setattr(delivering, "MOST_OF_OWNER", 2)
-    monkeypatch.setattr(delivering, "MOST_AT_ONCE", 4)
+    monkeypatch.setattr(turns, "MOST_OF_OWNER", 2)
+    monkeypatch.setattr(turns, "MOST_AT_ONCE", 4)
     with ExitStack() as stack:
         dead = [stack.enter_context(receiver()) for _ in range(8)]
         for each in dead:
@@ -232,8 +233,8 @@ def test_however_many_receivers_of_one_owner_never_answer_other_owners_are_told(
 
 def test_those_whose_names_come_late_have_their_turn_while_earlier_ones_never_answer(told, monkeypatch) -> None:
     """With room for two strangers, each look goes on where the one before ended."""
-    monkeypatch.setattr(delivering, "MOST_TO_STRANGERS", 2)
-    monkeypatch.setattr(delivering, "FIRST_REST_SECONDS", 0.0)
+    monkeypatch.setattr(turns, "MOST_TO_STRANGERS", 2)
+    monkeypatch.setattr(turns, "FIRST_REST_SECONDS", 0.0)
     told.wait_no_longer_than(0.3)
     with ExitStack() as stack:
         dead = [stack.enter_context(receiver()) for _ in range(6)]
@@ -244,6 +245,43 @@ def test_those_whose_names_come_late_have_their_turn_while_earlier_ones_never_an
         told.deliver()
         until(lambda: all(each.received for each in dead))
         assert max(len(each.received) for each in dead) <= 2
+
+
+def test_a_backlog_is_worked_through_without_a_look_at_all_that_wait_for_later(told, hook, monkeypatch) -> None:
+    """By cause: however many lanes somebody makes, one look at them is enough for all of another one's."""
+    looks: list[str] = []
+    heads = told.stores.deliveries.heads
+    monkeypatch.setattr(told.stores.deliveries, "heads", lambda **asked: looks.append("") or heads(**asked))
+    jobs = [told.completed(hook.url) for _ in range(20)]
+    told.deliver()
+    until(lambda: all(told.deliveries(job)[0].state == "delivered" for job in jobs))
+    assert len(looks) == 1
+
+
+def test_a_round_looks_at_so_many_lanes_and_the_next_one_goes_on_behind_them(told, monkeypatch) -> None:
+    monkeypatch.setattr(delivering, "LANES", 2)
+    monkeypatch.setattr(delivering, "LOOKS", 1)
+    with ExitStack() as stack:
+        hooks = [stack.enter_context(receiver()) for _ in range(5)]
+        jobs = [told.completed(each.url) for each in hooks]
+        told.deliver()
+        until(told.is_idle)
+        assert sum(len(each.received) for each in hooks) == 2
+        told.deliver()
+        told.deliver()
+        until(lambda: all(told.deliveries(job)[0].state == "delivered" for job in jobs))
+
+
+def test_tries_that_were_cut_off_use_up_none_of_the_days_tries(told, hook) -> None:
+    """As when a housekeeper dies in the middle, time and again."""
+    hook.answers = [(500, {})]
+    job = told.completed(hook.url)
+    for _ in range(len(PAUSES) + 1):
+        told.stores.deliveries.take([told.deliveries(job)[0].id], lease=-1)
+    told.deliver()
+    delivery = told.settled(job)
+    assert (delivery.state, delivery.failures) == ("waiting", 1)
+    assert delivery.next is not None
 
 
 def test_several_housekeepers_share_the_work_and_send_each_thing_once(told, hook) -> None:

@@ -1,9 +1,8 @@
 """Tell receivers what became of jobs.
 
-The outbox says what is due. One thing for each receiver and owner is taken at a time, in turn, and each is sent by a
-thread of its own: so many in all, few to one receiver and of one owner, and one that does not answer is left alone for
-a while. So neither a backlog nor a receiver that is slow or dead holds up another one, however many of these an owner
-names.
+The outbox says what is due, one thing for each receiver and owner at a time, and webhooks/turns.py whose turn it is.
+Each is sent by a thread of its own: so neither a backlog nor a receiver that is slow or dead holds up another one,
+however many of these an owner names.
 
 What is in flight when this process ends is sent again by the next one: a receiver may hear a thing twice, and knows it
 by its `webhook-id`.
@@ -13,11 +12,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter as Counts
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from threading import Lock, Thread
-from uuid import UUID
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -26,6 +21,7 @@ from thumbnailer_api.webhooks.bodies import body_of
 from thumbnailer_api.webhooks.posting import Answered, NoAnswer, NotSent, Postman
 from thumbnailer_api.webhooks.secret_keys import NoSecretKeys, SecretKeys, WrongSecretKeys
 from thumbnailer_api.webhooks.signing import signed_headers
+from thumbnailer_api.webhooks.turns import Turns
 from thumbnailer_storage.errors import JobNotFound, StorageError
 from thumbnailer_storage.jobs.deliveries import Delivery
 from thumbnailer_storage.jobs.model import Job, Webhook
@@ -34,23 +30,14 @@ from thumbnailer_storage.opening import Stores
 DELIVER_SECONDS = 1.0
 LEASE_SECONDS = 60.0
 """Longer than a try takes, looking up a name included."""
-MOST_AT_ONCE = 32
-MOST_OF_ONE = 4
-"""To one receiver at once."""
-MOST_OF_OWNER = 8
-MOST_TO_STRANGERS = 16
-"""Of them at once, to receivers that have not answered yet, or not the last time: however many of these somebody names,
-there is room for the others."""
 LANES = 500
 """That one query looks at."""
+LOOKS = 20
+"""Of these in a round, whatever lanes somebody makes: the next round goes on behind them."""
 PAUSES = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 28800)
 """Seconds after each try that failed, a day in all: so there are eleven tries."""
 JITTER = 0.2
 MOST_RETRY_AFTER = 3600
-FIRST_REST_SECONDS = 1.0
-LONGEST_REST_SECONDS = 60.0
-"""For how long a receiver that did not answer is left alone: each time twice as long as before."""
-MOST_KNOWN = 10_000
 
 attempts = Counter(
     "thumbnailer_webhook_attempts_total", "Tries to deliver a webhook: delivered, put_off or given_up", ["outcome"]
@@ -63,61 +50,6 @@ in_flight = Gauge("thumbnailer_webhooks_in_flight", "Webhooks that are being sen
 log = structlog.get_logger()
 
 
-@dataclass(slots=True)
-class Silence:
-    """How often in a row a receiver did not answer, and until when it is left alone."""
-
-    times: int = 0
-    until: float = 0.0
-
-
-@dataclass
-class Receivers:
-    """Whom something is sent to just now, and of which owner; who answers, and who did not the last time."""
-
-    busy: Counts[str] = field(default_factory=Counts)
-    owners: Counts[str] = field(default_factory=Counts)
-    answering: dict[str, None] = field(default_factory=dict)
-    silent: dict[str, Silence] = field(default_factory=dict)
-
-    def free(self, receiver: str, owner: str) -> bool:
-        """One that did not answer the last time is sent one thing at a time."""
-        if self.owners[owner] >= MOST_OF_OWNER:
-            return False
-        silence = self.silent.get(receiver)
-        if silence is None:
-            return self.busy[receiver] < MOST_OF_ONE
-        return self.busy[receiver] < 1 and silence.until <= time.monotonic()
-
-    def begin(self, receiver: str, owner: str) -> None:
-        self.busy[receiver] += 1
-        self.owners[owner] += 1
-
-    def end(self, receiver: str, owner: str) -> None:
-        for counts, name in ((self.busy, receiver), (self.owners, owner)):
-            counts[name] -= 1
-            if not counts[name]:
-                del counts[name]
-
-    def strangers(self) -> int:
-        """How much is being sent to those who have not answered yet, or not the last time."""
-        return sum(n for receiver, n in self.busy.items() if receiver not in self.answering)
-
-    def answered(self, receiver: str) -> None:
-        self.silent.pop(receiver, None)
-        if len(self.answering) >= MOST_KNOWN:
-            self.answering.clear()
-        self.answering[receiver] = None
-
-    def did_not_answer(self, receiver: str) -> None:
-        self.answering.pop(receiver, None)
-        if len(self.silent) >= MOST_KNOWN:
-            self.silent.clear()
-        silence = self.silent.setdefault(receiver, Silence())
-        silence.until = time.monotonic() + min(FIRST_REST_SECONDS * 2**silence.times, LONGEST_REST_SECONDS)
-        silence.times = min(silence.times + 1, 10)
-
-
 class Deliver:
     """The duty: takes what is due, and has it sent beside. A thread that is done looks for more by itself."""
 
@@ -125,18 +57,16 @@ class Deliver:
         self._stores = stores
         self._postman = postman
         self._keys = keys
-        self._receivers = Receivers()
+        self._turns = Turns()
         self._lock = Lock()
         self._after = ""
         self._stopping = False
 
     def __call__(self) -> int:
         """Take what is due, as far as there is room; returns how much."""
-        taken = 0
         with self._lock:
-            while self._room() and (found := self._round()):
-                taken += found
-        return taken
+            self._look()
+            return self._begin()
 
     def stop(self, wait: float) -> None:
         """Begin nothing more, and give what is in flight so many seconds to end."""
@@ -148,58 +78,33 @@ class Deliver:
     @property
     def idle(self) -> bool:
         """Whether nothing is in flight."""
-        return not self._receivers.busy
+        return self._turns.idle
 
-    def _round(self) -> int:
-        """Take one thing at most for each lane, as far as there is room; returns how much.
-
-        It goes on after the last one that was taken, so that those with later names have their turn too.
-        """
-        taken = 0
-        for heads in self._lanes(self._after):
-            wanted = self._wanted(heads)
-            if wanted:
-                self._after = wanted[-1][0]
-                taken += self._begin([head for _, head in wanted])
-            if not self._room():
+    def _look(self) -> None:
+        """See what is due, from where the round before ended; behind the last lane the first one comes again."""
+        for _ in range(LOOKS):
+            heads = self._stores.deliveries.heads(after=self._after, most=LANES)
+            self._turns.offer(heads)
+            self._after = heads[-1][0] if len(heads) == LANES else ""
+            if not self._after:
                 break
-        return taken
 
-    def _lanes(self, after: str) -> Iterator[list[tuple[str, UUID | None]]]:
-        """All lanes and what is due in each, some at a time: those after one, then from the first one on."""
-        for begin in (after, "") if after else ("",):
-            heads = self._stores.deliveries.heads(after=begin, most=LANES)
-            yield heads
-            while len(heads) == LANES:
-                heads = self._stores.deliveries.heads(after=heads[-1][0], most=LANES)
-                yield heads
-
-    def _begin(self, due: list[UUID]) -> int:
-        taken = self._stores.deliveries.take(due, lease=LEASE_SECONDS)
-        for delivery in taken:
-            self._receivers.begin(delivery.receiver, delivery.owner)
-            in_flight.inc()
-            Thread(target=self._send, args=(delivery,), name="delivery", daemon=True).start()
-        return len(taken)
-
-    def _wanted(self, heads: list[tuple[str, UUID | None]]) -> list[tuple[str, UUID]]:
-        """Those that may be sent something, as many as there is room for, for strangers and for their owners."""
-        room, strangers = self._room(), self._receivers.strangers()
-        chosen = replace(self._receivers, busy=self._receivers.busy.copy(), owners=self._receivers.owners.copy())
-        wanted: list[tuple[str, UUID]] = []
-        for lane, head in heads:
-            receiver, _, owner = lane.partition(" ")
-            stranger = receiver not in chosen.answering
-            if len(wanted) < room and head and chosen.free(receiver, owner):
-                if stranger and strangers >= MOST_TO_STRANGERS:
-                    continue
-                strangers += stranger
-                chosen.begin(receiver, owner)
-                wanted.append((lane, head))
-        return wanted
-
-    def _room(self) -> int:
-        return 0 if self._stopping else max(0, MOST_AT_ONCE - self._receivers.busy.total())
+    def _begin(self) -> int:
+        """Send to those whose turn it is, until there is no room or nothing more to send; returns how much."""
+        begun = 0
+        while not self._stopping and (chosen := self._turns.choose()):
+            taken: list[Delivery] = []
+            try:
+                taken = self._stores.deliveries.take(chosen.values(), lease=LEASE_SECONDS)
+            finally:
+                for lane in chosen.keys() - {delivery.lane for delivery in taken}:
+                    self._turns.end(lane)
+            for delivery in taken:
+                in_flight.inc()
+                Thread(target=self._send, args=(delivery,), name="delivery", daemon=True).start()
+            begun += len(taken)
+            self._turns.offer(self._stores.deliveries.heads_of({delivery.lane for delivery in taken}))
+        return begun
 
     def _send(self, delivery: Delivery) -> None:
         try:
@@ -208,15 +113,17 @@ class Deliver:
             log.warning("a webhook's outcome could not be recorded", delivery=str(delivery.id), reason=str(error))
         finally:
             in_flight.dec()
-            with self._lock:
-                self._receivers.end(delivery.receiver, delivery.owner)
-        self._go_on()
+            self._go_on(delivery.lane)
 
-    def _go_on(self) -> None:
-        try:
-            self()
-        except StorageError as error:  # the duty's next round says so too
-            log.debug("no look for more webhooks", reason=str(error))
+    def _go_on(self, lane: str) -> None:
+        """There is room again: for more of this lane, or for whoever's turn it is."""
+        with self._lock:
+            self._turns.end(lane)
+            try:
+                self._turns.offer(self._stores.deliveries.heads_of([lane]))
+                self._begin()
+            except StorageError as error:  # the duty's next round says so too
+                log.debug("no look for more webhooks", reason=str(error))
 
     def _deliver(self, delivery: Delivery) -> None:
         try:
@@ -232,7 +139,7 @@ class Deliver:
         except NoAnswer as error:
             self._unanswered(delivery, job, error)
         else:
-            self._receivers.answered(delivery.receiver)
+            self._turns.answered(delivery.lane)
             self._answered(delivery, job, answer)
 
     def _post(self, delivery: Delivery, job: Job, webhook: Webhook) -> Answered:
@@ -269,7 +176,7 @@ class Deliver:
 
     def _unanswered(self, delivery: Delivery, job: Job, error: NoAnswer) -> None:
         if not isinstance(error, NotSent):
-            self._receivers.did_not_answer(delivery.receiver)
+            self._turns.did_not_answer(delivery.lane)
         self._failed(delivery, job, str(error), None)
 
     def _failed(self, delivery: Delivery, job: Job, error: str, answer: Answered | None) -> None:
@@ -288,8 +195,7 @@ class Deliver:
 
 def pause_after(delivery: Delivery, retry_after: int) -> float | None:
     """Seconds until the next try; None after the last one. The receiver may ask for more, up to an hour."""
-    tries = delivery.tries - delivery.tries_before
-    if tries > len(PAUSES):
+    if delivery.failures >= len(PAUSES):
         return None
-    pause = PAUSES[max(tries, 1) - 1] * random.uniform(1 - JITTER, 1 + JITTER)
+    pause = PAUSES[delivery.failures] * random.uniform(1 - JITTER, 1 + JITTER)
     return max(pause, min(retry_after, MOST_RETRY_AFTER))

@@ -68,7 +68,7 @@ def test_a_job_takes_a_copy_of_the_default_as_it_is_when_it_is_recorded(stores: 
     for job in (before, with_it, of_its_own):
         assert stores.jobs.get(job.id).webhook == job.webhook
     stores.jobs.delete(with_it.id, "ada")
-    assert [delivery.receiver for delivery in stores.deliveries.of_job(with_it.id)] == ["https://a.example:443"]
+    assert [delivery.lane for delivery in stores.deliveries.of_job(with_it.id)] == ["https://a.example:443 ada"]
 
 
 def test_only_what_was_asked_for_is_told(stores: Stores, new_job: NewJob) -> None:
@@ -114,7 +114,7 @@ def test_a_try_that_was_under_way_when_somebody_asked_for_another_settles_nothin
     stores.deliveries.give_up(under_way, job, "late", answer=None)
     stores.deliveries.receiver_gone(under_way, job, "late", answer=410)
     (again,) = taken(stores)
-    assert (again.id, again.state, again.tries - again.tries_before) == (under_way.id, "waiting", 1)
+    assert (again.id, again.state, again.tries, again.failures) == (under_way.id, "waiting", 3, 0)
 
 
 def test_what_is_taken_is_due_again_after_its_lease_and_not_before(stores: Stores, new_job: NewJob) -> None:
@@ -166,7 +166,7 @@ def test_what_was_given_up_is_tried_anew_when_somebody_asks(stores: Stores, new_
     assert stores.deliveries.of_job(job.id)[0].state == "failed"
     assert taken(stores) == []
     again = stores.deliveries.again(delivery.id, job, Act(by="laptop", address="192.0.2.1", request="r"))
-    assert (again.state, again.tries, again.tries_before) == ("waiting", 1, 1)
+    assert (again.state, again.tries, again.failures) == ("waiting", 1, 0)
     assert [each.id for each in taken(stores)] == [delivery.id]
     asked = stores.events.of_job(job.id)[-1]
     assert (asked.kind, asked.by, asked.address) == ("redelivery", "laptop", "192.0.2.1")

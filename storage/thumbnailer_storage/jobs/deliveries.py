@@ -10,7 +10,7 @@ deliveries.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,25 +41,20 @@ NEXT = (
     .scalar_subquery()
 )
 EACH_LANE = FIRST.union_all(select(NEXT, FIRST.c.n + 1).where(FIRST.c.lane.is_not(None), FIRST.c.n < bindparam("most")))
-LONGEST_DUE = (
-    select(deliveries.c.id)
-    .where(deliveries.c.lane == EACH_LANE.c.lane, deliveries.c.due <= clock())
-    .order_by(deliveries.c.due)
-    .limit(1)
-    .scalar_subquery()
-)
-HEADS = (
-    select(EACH_LANE.c.lane, LONGEST_DUE.label("id")).where(EACH_LANE.c.lane.is_not(None)).order_by(EACH_LANE.c.lane)
-)
+LONGEST_DUE = select(deliveries.c.id).where(deliveries.c.due <= clock()).order_by(deliveries.c.due).limit(1)
+OF_EACH = LONGEST_DUE.where(deliveries.c.lane == EACH_LANE.c.lane).scalar_subquery().label("id")
+HEADS = select(EACH_LANE.c.lane, OF_EACH).where(EACH_LANE.c.lane.is_not(None)).order_by(EACH_LANE.c.lane)
 """For each receiver and owner that anything waits for, what has been due for longest: by two steps through an index for
 each, so that a backlog of one costs the others nothing."""
+HEAD_OF = LONGEST_DUE.where(deliveries.c.lane == bindparam("of_lane"))
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One thing that is told to a job's receiver; `kind` is the status that it tells of.
 
-    `answer` and `error` are of the last try; `next` is None where there will be none.
+    `answer` and `error` are of the last try, `failures` counts those that failed since it was made or last asked for
+    anew; `next` is None where there will be none.
     """
 
     id: UUID
@@ -69,20 +64,11 @@ class Delivery:
     at: datetime
     state: str
     tries: int
-    tries_before: int
+    failures: int
     last: datetime | None
     next: datetime | None
     answer: int | None
     error: str | None
-
-    @property
-    def receiver(self) -> str:
-        """Scheme, host and port."""
-        return self.lane.partition(" ")[0]
-
-    @property
-    def owner(self) -> str:
-        return self.lane.partition(" ")[2]
 
 
 class Deliveries:
@@ -98,6 +84,11 @@ class Deliveries:
         """
         with self._database.read() as connection:
             return [(row.lane, row.id) for row in connection.execute(HEADS, {"after": after, "most": most})]
+
+    def heads_of(self, lanes: Iterable[str]) -> list[tuple[str, UUID | None]]:
+        """What each of these lanes waits for longest; None where nothing is due."""
+        with self._database.read() as connection:
+            return [(lane, connection.execute(HEAD_OF, {"of_lane": lane}).scalar()) for lane in lanes]
 
     def take(self, ids: Collection[UUID], *, lease: float) -> list[Delivery]:
         """Take those that are due still; nobody else takes them for `lease` seconds."""
@@ -121,7 +112,8 @@ class Deliveries:
 
     def put_off(self, delivery: Delivery, job: Job, error: str, *, answer: int | None, delay: float) -> None:
         """It is tried again, in so many seconds."""
-        values = {"due": clock(delay), "answer": answer, "error": error[:ERROR_LENGTH]}
+        told = {"answer": answer, "error": error[:ERROR_LENGTH]}
+        values = {"due": clock(delay), "failures": deliveries.c.failures + 1, **told}
         with self._database.write() as connection:
             settle(connection, delivery, job, "undelivered", undelivered(delivery, error), values)
 
@@ -151,8 +143,7 @@ class Deliveries:
         A try that is under way settles nothing any more: it counts as one that came to nothing.
         """
         begun = case((deliveries.c.state == WAITING, 1), else_=0)
-        tries = deliveries.c.tries + begun
-        anew = {"state": WAITING, "due": clock(), "tries": tries, "tries_before": tries}
+        anew = {"state": WAITING, "due": clock(), "tries": deliveries.c.tries + begun, "failures": 0}
         ours = update(deliveries).where(deliveries.c.id == delivery, deliveries.c.job == job.id)
         with self._database.write() as connection:
             connection.execute(JOB_HELD, {"job": job.id, "owner": job.owner})
@@ -205,7 +196,7 @@ def to_delivery(row: Row[Any]) -> Delivery:
         at=row.at,
         state=row.state,
         tries=row.tries,
-        tries_before=row.tries_before,
+        failures=row.failures,
         last=row.last,
         next=row.due,
         answer=row.answer,

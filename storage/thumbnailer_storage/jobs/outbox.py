@@ -18,7 +18,7 @@ HOOKS = (
     .join(jobs, jobs.c.id == webhooks.c.job)
     .where(webhooks.c.job.in_(bindparam("jobs", expanding=True)))
 )
-TELL = insert(deliveries).values(at=clock(), due=clock(), state="waiting", tries=0, tries_before=0)
+TELL = insert(deliveries).values(at=clock(), due=clock(), state="waiting", tries=0, failures=0)
 
 
 def announce(connection: Connection, told: Sequence[UUID], status: Status) -> None:

@@ -274,7 +274,7 @@ deliveries = Table(
     Column("state", String(12), nullable=False, comment="waiting, delivered or failed"),
     Column("due", Moment, comment="when it is tried next, or again should its housekeeper die; null: never"),
     Column("tries", Integer, nullable=False, comment="taken so often; the fence: only the latest try can settle it"),
-    Column("tries_before", Integer, nullable=False, comment="the tries before it was last asked for anew"),
+    Column("failures", Integer, nullable=False, comment="of these since it was last asked for anew: not those cut off"),
     Column("last", Moment, comment="when it was last tried"),
     Column("answer", Integer, comment="the status code of the last try; null: there was no answer"),
     Column("error", String(500), comment="what was wrong with the last try"),

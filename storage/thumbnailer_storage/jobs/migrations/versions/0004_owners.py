@@ -152,7 +152,7 @@ def new_tables() -> None:
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("due", Moment(), nullable=True),
         sa.Column("tries", sa.Integer(), nullable=False),
-        sa.Column("tries_before", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last", Moment(), nullable=True),
         sa.Column("answer", sa.Integer(), nullable=True),
         sa.Column("error", sa.String(length=500), nullable=True),
