@@ -198,6 +198,14 @@ def test_more_owners_than_a_batch_serves_come_by_turns(stores: Stores, monkeypat
     assert seen == 3 * "abcdefg"
 
 
+def test_owners_whose_jobs_are_too_young_to_be_sent_take_no_share_of_a_batch(stores: Stores) -> None:
+    """As those do who send a job each second, beside one with a backlog."""
+    backlog = recorded(stores, "zoe", 30)
+    for n in range(40):
+        stores.jobs.add(Job.new(owner=f"light-{n}", source=Source(1, "0" * 64)))
+    assert stores.upkeep.take_unsent("standard", older=60, most=20) == of("zoe", backlog[:20])
+
+
 def claimed(stores: Stores, ids: list[UUID]) -> None:
     for job in ids:
         stores.jobs.claim(job, worker="w", lease=30)

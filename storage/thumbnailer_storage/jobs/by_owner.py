@@ -20,7 +20,6 @@ MOST_OWNERS = 25
 
 PENDING = jobs.c.status == literal(Status.PENDING.value, literal_execute=True)
 """Written out, since an index of pending jobs alone is of no use to a prepared statement that may ask for others."""
-UNSENT = (PENDING, jobs.c.sent.is_(None))
 SENT = (PENDING, jobs.c.sent.is_not(None))
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from thumbnailer_storage.jobs.by_owner import MOST_OWNERS, PENDING, UNSENT, in_turn, overtaken, owners
+from thumbnailer_storage.jobs.by_owner import MOST_OWNERS, PENDING, in_turn, overtaken, owners
 from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.model import Job, Status
@@ -63,17 +63,22 @@ class Upkeep:
         """
         wanted = [jobs.c.sent.is_(None), jobs.c.start < clock(-older)]
         with self._database.write() as connection:
-            turn = self._turn(connection, queue, min(most, MOST_OWNERS), after)
+            turn = self._turn(connection, queue, [*pending(queue), *wanted], min(most, MOST_OWNERS), after)
             share = most // max(1, len(turn))
             return in_turn(
                 take(connection, queue, [jobs.c.owner == owner, *wanted], share, jobs.c.start) for owner in turn
             )
 
-    def _turn(self, connection: Connection, queue: str, most: int, after: str) -> list[str]:
-        """The owners of unsent jobs, from one of them on and round to it again."""
-        found = list(connection.execute(owners(queue, *UNSENT, after=after).limit(most)).scalars())
+    def _turn(
+        self, connection: Connection, queue: str, of_jobs: list[ColumnElement[bool]], most: int, after: str
+    ) -> list[str]:
+        """The owners of such jobs, from one of them on and round to it again.
+
+        Of jobs that may be taken now: an owner with none would take up a share of the batch and leave it empty.
+        """
+        found = list(connection.execute(owners(queue, *of_jobs, after=after).limit(most)).scalars())
         if after and len(found) < most:
-            first = connection.execute(owners(queue, *UNSENT).limit(most - len(found))).scalars()
+            first = connection.execute(owners(queue, *of_jobs).limit(most - len(found))).scalars()
             found += [owner for owner in first if owner not in found]
         return found
 

@@ -15,7 +15,8 @@ class Polls:
     """One thread for each poll that is under way; a queue has one poll at a time.
 
     `poll` asks a queue for messages, hidden for so many seconds, and waits for them for so many. A poll cannot be
-    called back: it goes on after the caller has got another queue's message, and `put_back` gets what it brings then.
+    called back: it goes on after the caller has got another queue's message, and `put_back` gets what it brings then,
+    unless somebody asks for that queue again by that time.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class Polls:
         self._news = Condition()
         self._under_way: dict[str, Thread] = {}
         self._wanted = 0
+        self._asked: Sequence[str] = ()
         self._found: list[Message] = []
         self._trouble: Exception | None = None
         self.closed = False
@@ -34,11 +36,11 @@ class Polls:
     def first(self, queues: Sequence[str], *, most: int, visibility: float, wait: float) -> list[Message]:
         """The messages that come first, none after `wait` seconds; raises what a poll raises."""
         with self._callers, self._news:
-            self._wanted, self._found, self._trouble = most, [], None
+            self._wanted, self._asked, self._found, self._trouble = most, queues, [], None
             try:
                 self._wait(queues, visibility, time.monotonic() + wait)
             finally:
-                self._wanted = 0
+                self._wanted, self._asked = 0, ()
             if self._trouble and not self._found:
                 raise self._trouble
             return self._found
@@ -63,10 +65,10 @@ class Polls:
         except Exception as error:  # noqa: BLE001 - the caller raises it
             trouble = error
         with self._news:
-            if not self.closed and len(self._found) + len(found) <= self._wanted:
+            if not self.closed and queue in self._asked and len(self._found) + len(found) <= self._wanted:
                 self._found += found
                 found = []
-            self._trouble = self._trouble or trouble
+            self._trouble = self._trouble or (trouble if queue in self._asked else None)
             if not found:
                 self._ended(queue)
         if found:
