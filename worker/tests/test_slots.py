@@ -2,8 +2,16 @@
 
 import threading
 import time
+from contextlib import suppress
 
+import pytest
+
+from thumbnailer_worker.errors import Ended
 from thumbnailer_worker.slots import Slots
+
+
+def never() -> bool:
+    return False
 
 
 def slots_of(count: int) -> Slots:
@@ -28,7 +36,7 @@ def test_a_job_that_wants_to_be_alone_waits_for_the_others_and_lets_none_start()
     leave = threading.Event()
 
     def run_alone() -> None:
-        with slots.alone():
+        with slots.alone(unless=never):
             alone.set()
             leave.wait(5)
         slots.give_back(mine)
@@ -46,13 +54,34 @@ def test_a_job_that_wants_to_be_alone_waits_for_the_others_and_lets_none_start()
     assert slots.wait_for_free(0) == 3
 
 
+def test_one_that_does_not_need_to_be_alone_any_more_waits_no_longer_and_others_may_start() -> None:
+    slots = slots_of(3)
+    neighbour, mine = slots.take(0), slots.take(0)
+    cancelled, ended = threading.Event(), threading.Event()
+
+    def run_alone() -> None:
+        with suppress(Ended), slots.alone(unless=cancelled.is_set):
+            pytest.fail("it was cancelled, and its neighbour runs")
+        slots.give_back(mine)
+        ended.set()
+
+    threading.Thread(target=run_alone).start()
+    assert not ended.wait(0.1)
+    assert slots.wait_for_free(0) == 0
+    cancelled.set()
+    slots.wake()
+    assert ended.wait(5)
+    assert slots.wait_for_free(0) == 2
+    slots.give_back(neighbour)
+
+
 def test_two_that_want_to_be_alone_take_turns() -> None:
     slots = slots_of(2)
     running, most, lock = 0, 0, threading.Lock()
 
     def run_alone(child: object) -> None:
         nonlocal running, most
-        with slots.alone():
+        with slots.alone(unless=never):
             with lock:
                 running += 1
                 most = max(most, running)

@@ -1,24 +1,26 @@
 """What a worker takes next: express first, standard and economy never starved, other pools' work while it is idle."""
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from outgoing import of
 
 from thumbnailer_storage.config import StorageSettings
-from thumbnailer_storage.errors import QueueUnavailable, SettingError
+from thumbnailer_storage.errors import QueueMissing, QueueUnavailable, SettingError
 from thumbnailer_storage.jobs import schema
 from thumbnailer_storage.jobs.model import Job, Priority, Source
 from thumbnailer_storage.opening import Stores, open_stores
 from thumbnailer_storage.queues import Message
 from thumbnailer_storage.queues.sql import SqlQueue
-from thumbnailer_worker import config
+from thumbnailer_worker import config, taking
 from thumbnailer_worker.holds import Holds
-from thumbnailer_worker.taking import Taker
+from thumbnailer_worker.taking import NO_BORROWING_SECONDS, Taker
 from thumbnailer_worker.turns import IN_A_ROW, Turns
 
 ALL = ("express", "standard", "economy")
@@ -143,6 +145,34 @@ def test_what_a_look_brought_is_kept_when_the_next_one_fails(stores: Stores) -> 
     assert len(taker.take(5)) == IN_A_ROW
     with pytest.raises(QueueUnavailable):
         taker.take(2)
+
+
+def test_trouble_in_a_queue_that_is_borrowed_from_costs_its_own_nothing(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(SqlQueue):
+        looks = 0
+
+        def receive(self, queues: Sequence[str], **more: object) -> list[Message]:
+            found = super().receive([queue for queue in queues if queue != C], **more)  # type: ignore[arg-type]
+            if C in queues and not found:
+                self.looks += 1
+                raise QueueMissing("there is no queue economy")
+            return found
+
+    queue = Failing(stores.database)
+    settings = stores.settings.model_copy(update={"queue": "sqs://elsewhere"})
+    some = replace(stores, settings=settings, queue=queue)
+    monkeypatch.setattr(SqlQueue, "quiet", lambda self, queues: False)
+    taker = Taker(some, (S,), Holds(), worker="w", lease=30, stopping=threading.Event(), borrows=(C,), slots=4)
+    for _ in range(3):
+        assert taker.take(4) == []
+    submit(stores, S, 1)
+    assert len(taker.take(4)) == 1
+    assert queue.looks == 1, "for a while nothing is borrowed"
+    monkeypatch.setattr(taking, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + NO_BORROWING_SECONDS))
+    assert taker.take(4) == []
+    assert queue.looks == 2
 
 
 def test_a_queue_that_is_its_own_is_not_borrowed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,8 @@ from thumbnailer_storage.jobs import database, schema
 from thumbnailer_storage.jobs.model import Act, Job, Source, Status
 from thumbnailer_storage.jobs.pictures import Output
 from thumbnailer_storage.opening import MARKER, Stores, open_stores
-from thumbnailer_worker import shutdown
+from thumbnailer_storage.queues import Depth
+from thumbnailer_worker import metrics, shutdown
 from thumbnailer_worker.config import WorkerSettings
 from thumbnailer_worker.errors import ScratchGone
 from thumbnailer_worker.handling import Handler
@@ -30,6 +31,7 @@ from thumbnailer_worker.main import IDLE_SECONDS, Worker
 from thumbnailer_worker.sandbox import Child
 
 LIMIT = 30.0
+LONG = tuple(Output("avif", 1500, 1500) for _ in range(16))
 
 
 @pytest.fixture
@@ -288,7 +290,8 @@ def test_a_running_job_that_is_cancelled_stops_within_two_seconds_and_its_child_
         return make(self, hold, child, source, folder)
 
     monkeypatch.setattr(Handler, "make", slow)
-    job = submitted(stores, outputs=tuple(Output("avif", 1500, 1500) for _ in range(16)))
+    lost = metrics.lost_leases._value.get()
+    job = submitted(stores, outputs=LONG)
     sent(stores, job)
     worker.prepare()
     worker.loop.start()
@@ -302,3 +305,32 @@ def test_a_running_job_that_is_cancelled_stops_within_two_seconds_and_its_child_
     print(f"its slot was free {time.monotonic() - began:.2f} s after the cancel")
     assert stores.jobs.get(job.id).status is Status.CANCELLED
     assert not list(stores.objects.list("results/"))
+    assert metrics.lost_leases._value.get() == lost, "nobody else has it"
+    assert stores.queue.depth("standard") == Depth(0, 0, 0), "nobody has to see its message again"
+
+
+def test_a_cancelled_job_that_waits_to_run_alone_keeps_no_slot(stores: Stores, worker: Worker) -> None:
+    """By order: its neighbour runs from before it was taken until after another job is complete."""
+    suspect, long = submitted(stores), submitted(stores, outputs=LONG)
+    stores.jobs.claim(suspect.id, worker="dead", lease=-1)
+    (lapsed,) = stores.upkeep.lapsed(most=1)
+    stores.jobs.apply(lapsed, lapsed.rescue())
+    worker.prepare()
+    worker.loop.start()
+    sent(stores, long)
+    wait_until_processing(stores, long)
+    sent(stores, suspect)
+    wait_until_processing(stores, suspect)
+    stores.jobs.delete(suspect.id, "ada", Act())
+    other = submitted(stores)
+    sent(stores, other)
+    wait_until_final(stores, [other])
+    assert stores.jobs.get(long.id).status is Status.PROCESSING
+    stores.jobs.delete(long.id, "ada", Act())
+
+
+def wait_until_processing(stores: Stores, job: Job) -> None:
+    deadline = time.monotonic() + LIMIT
+    while stores.jobs.get(job.id).status is not Status.PROCESSING:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -14,6 +14,7 @@ import structlog
 
 from thumbnailer_storage.errors import (
     ForeignStore,
+    JobNotFound,
     ObjectExists,
     ObjectMissing,
     QueueUnavailable,
@@ -77,7 +78,12 @@ class Handler:
         self._holds.remove(hold)
 
     def _company(self, hold: Hold) -> AbstractContextManager[None]:
-        return self._slots.alone() if hold.job.alone else nullcontext()
+        return self._alone(hold) if hold.job.alone else nullcontext()
+
+    def _alone(self, hold: Hold) -> AbstractContextManager[None]:
+        """No other job runs beside it; a wait for that ends where the job is cancelled meanwhile."""
+        self._holds.started(hold, self._slots.wake)
+        return self._slots.alone(unless=lambda: hold.lost)
 
     def _work(self, hold: Hold, child: Child) -> Change:
         """The steps of the work, and what each kind of failure means for the job."""
@@ -126,7 +132,8 @@ class Handler:
             return child.make(source, hold.job.outputs, results)
         except ChildKilled:
             log.warning("the child was killed by somebody else: the job runs once more, alone")
-        with nullcontext() if hold.job.alone else self._slots.alone():
+        with nullcontext() if hold.job.alone else self._alone(hold):
+            self._holds.started(hold, child.end)
             shutil.rmtree(results)
             results.mkdir()
             return child.make(source, hold.job.outputs, results)
@@ -162,14 +169,14 @@ class Handler:
     def _record(self, hold: Hold, change: Change) -> None:
         """Record the outcome and remove the message, or put both back; tried for as long as it takes."""
         tries = 0
+        won = self._status(hold) if hold.lost else None
         while not hold.lost:
             try:
                 self.finish(hold, change)
             except TransitionRefused as refused:
                 if refused.status is change.to and refused.attempt == change.attempt:
                     break  # an earlier try of ours was committed and its reply was lost
-                hold.lost = True
-                self._drop(hold, refused.status)
+                hold.lost, won = True, refused.status
             except StoreUnavailable as error:
                 self._trouble.begin(error)
                 if self._give_up.wait(growing(tries)):
@@ -178,7 +185,10 @@ class Handler:
                 tries += 1
             else:
                 break
-        self._count(hold, change)
+        if hold.lost:
+            self._leave(hold, won)
+        else:
+            self._count(hold, change)
 
     @metrics.steps.labels("finish").time()
     def finish(self, hold: Hold, change: Change) -> None:
@@ -198,18 +208,26 @@ class Handler:
         except QueueUnavailable as error:
             self._trouble.begin(error)
 
-    def _drop(self, hold: Hold, won: Status) -> None:
-        """Remove the message of a job that was cancelled: nobody has to see it again."""
-        if won.final:
+    def _status(self, hold: Hold) -> Status | None:
+        """What the record says of a job that is not ours any more; None where that cannot be read."""
+        with suppress(StoreUnavailable, JobNotFound):
+            return self._stores.jobs.get(hold.job.id).status
+        return None
+
+    def _leave(self, hold: Hold, won: Status | None) -> None:
+        """What was done here does not count. The message of a job that is over goes: nobody has to see it again."""
+        if won and won.final:
             with suppress(StoreUnavailable):
                 self._stores.queue.delete(hold.message)
+        if won is Status.CANCELLED:
+            log.info("cancelled: what was done here does not count")
+        else:
+            metrics.lost_leases.inc()
+            log.warning("the job was lost to somebody else: what was done here does not count")
 
     def _count(self, hold: Hold, change: Change) -> None:
         job = hold.job
-        if hold.lost:
-            metrics.lost_leases.inc()
-            log.warning("the job was lost to somebody else: what was done here does not count")
-        elif change.to is Status.PENDING:
+        if change.to is Status.PENDING:
             metrics.released.labels(change.key).inc()
             log.info("released", reason=change.message)
         else:

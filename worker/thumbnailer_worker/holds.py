@@ -30,7 +30,7 @@ class Hold:
     lost: bool = False
     """Somebody else has it: nothing that is done here counts any more."""
     end: Callable[[], None] | None = None
-    """Ends its child; there while the job is in a slot and has no outcome yet."""
+    """Ends its child, or its wait to be alone; there while the job is in a slot and has no outcome yet."""
 
 
 class Holds:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Condition
 
+from thumbnailer_worker.errors import Ended
 from thumbnailer_worker.sandbox import Child
 
 
@@ -47,12 +48,18 @@ class Slots:
             self._changed.notify_all()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """For a job that has a slot: wait until no other job runs, and let none start."""
+    def alone(self, unless: Callable[[], bool]) -> Iterator[None]:
+        """For a job that has a slot: wait until no other job runs, and let none start.
+
+        Raises Ended where `unless` has become true, which is looked at after each `wake`.
+        """
         with self._changed:
             self._wishing += 1
-            self._changed.wait_for(lambda: not self._alone and self._running() == 0)
+            self._changed.wait_for(lambda: unless() or (not self._alone and self._running() == 0))
             self._wishing -= 1
+            if unless():
+                self._changed.notify_all()
+                raise Ended("it does not need to be alone any more")
             self._alone = True
         try:
             yield
@@ -60,6 +67,11 @@ class Slots:
             with self._changed:
                 self._alone = False
                 self._changed.notify_all()
+
+    def wake(self) -> None:
+        """Have those who wait look again."""
+        with self._changed:
+            self._changed.notify_all()
 
     def _running(self) -> int:
         return len(self._all) - len(self._free) - self._wishing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from threading import Event
@@ -29,6 +30,8 @@ BACK_SECONDS = 1.0
 """How long a message is put back for whose job somebody else holds."""
 WAIT_SECONDS = 5.0
 """How long a queue that can wait for a message does so."""
+NO_BORROWING_SECONDS = 30.0
+"""For how long nothing is borrowed after trouble: what is not the worker's own must not hold up what is."""
 
 log = structlog.get_logger()
 
@@ -59,6 +62,7 @@ class Taker:
         self.queues = (*queues, *borrows)
         self._turns = Turns(queues)
         self._borrows = borrows
+        self._borrowing_from = 0.0
         self._slots = slots
         self._worker = worker
         self._lease = lease
@@ -110,17 +114,26 @@ class Taker:
 
     def _may_borrow(self, free: int) -> bool:
         """The last free slot of several is for the worker's own."""
-        return bool(self._borrows) and (free > 1 or self._slots == 1)
+        room = free > 1 or self._slots == 1
+        return bool(self._borrows) and room and time.monotonic() >= self._borrowing_from
 
     def _look(self, queues: Sequence[str], most: int, before: Sequence[Message]) -> list[Message]:
-        """One look; only the first may wait, and trouble in a later one costs none of the messages from before."""
+        """One look; only the first may wait, and trouble in a later one costs none of the messages from before.
+
+        Trouble where something may be borrowed is the own queues' only if they have it by themselves too.
+        """
         wait = 0.0 if before else WAIT_SECONDS
         try:
             found = self._stores.queue.receive(queues, most=most, visibility=self._lease, wait=wait)
-        except QueueUnavailable:
-            if not before:
+        except QueueUnavailable as error:
+            if before:
+                return []
+            own = [queue for queue in queues if queue not in self._borrows]
+            if len(own) == len(queues):
                 raise
-            return []
+            log.warning("nothing is borrowed for a while", reason=str(error))
+            self._borrowing_from = time.monotonic() + NO_BORROWING_SECONDS
+            return self._look(own, most, before)
         for message in found:
             if message.queue not in self._borrows:
                 self._turns.took(message.queue)
