@@ -9,11 +9,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import event, text
+from sqlalchemy import event, func, select, text
 
+from thumbnailer_storage.jobs.cursors import cursor_after
 from thumbnailer_storage.jobs.key_format import new_key
 from thumbnailer_storage.jobs.keys import NewKey
 from thumbnailer_storage.jobs.model import Act, Job, Priority, Source, Status
+from thumbnailer_storage.jobs.tables import jobs
 from thumbnailer_storage.opening import Stores
 
 OWNER = "owner-0"
@@ -63,11 +65,11 @@ FILL = (
 )
 
 
-def fill(stores: Stores, jobs: int) -> None:
+def fill(stores: Stores, number: int) -> None:
     with stores.database.write(3600) as connection:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         for statement in FILL:
-            wanted = {"jobs": jobs, "pending": SHARE_PENDING} if ":jobs" in statement else {}
+            wanted = {"jobs": number, "pending": SHARE_PENDING} if ":jobs" in statement else {}
             connection.execute(text(statement), wanted)
     stores.ledger.recount()
     while stores.ledger.fold():
@@ -84,7 +86,7 @@ def calls(stores: Stores) -> dict[str, Callable[[], Any]]:
     a_while_ago = now - timedelta(minutes=10)
     today = f"{now:%Y-%m-%d}"
     some = [job.id for job in stores.jobs.newest(OWNER, status=Status.PENDING, limit=200).jobs]
-    deep = stores.jobs.newest(OWNER, limit=200).next
+    deep = far_down(stores)
     removable = iter(some)
     key = new_key()
     known = stores.keys.add(NewKey(f"known {uuid4().hex}", OWNER), key)
@@ -119,6 +121,8 @@ def calls(stores: Stores) -> dict[str, Callable[[], Any]]:
         "DELETE /jobs/<job>": lambda: stores.jobs.delete(next(removable), OWNER, act),
         "GET /events of an owner": lambda: stores.events.newest(OWNER),
         "GET /events": stores.events.newest,
+        "GET /events?since": lambda: stores.events.newest(since=now),
+        "GET /events?since of an owner": lambda: stores.events.newest(OWNER, since=now),
         "GET /queue: jobs by status": lambda: stores.ledger.counts(OWNER),
         **{f"GET /queue: depth of {queue}": (lambda q=queue: stores.queue.depth(q)) for queue in ("standard",)},
         "GET /queue: oldest": lambda: stores.jobs.oldest_seconds("standard"),
@@ -129,6 +133,15 @@ def calls(stores: Stores) -> dict[str, Callable[[], Any]]:
         "DELETE /keys/<key>": lambda: stores.keys.revoke(str(known.id), act=act),
         "GET /usage": lambda: stores.ledger.usage(OWNER, "2026-11-01", today),
     }
+
+
+def far_down(stores: Stores) -> str:
+    """A cursor that most of the owner's jobs lie before."""
+    of_owner = select(jobs.c.start, jobs.c.id).where(jobs.c.owner == OWNER)
+    with stores.database.read() as connection:
+        number = connection.execute(select(func.count()).where(jobs.c.owner == OWNER)).scalar_one()
+        in_order = of_owner.order_by(jobs.c.start.desc(), jobs.c.id.desc())
+        return cursor_after(*connection.execute(in_order.offset(number * 9 // 10).limit(1)).one())
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def test_requests_are_counted_told_and_refused_and_let_in_when_retry_after_is_ov
         left = [int(re.search(r'"requests";r=(\d+);t=\d+', answer.headers["ratelimit"])[1]) for answer in answers]
         assert left == [5, 4, 3, 2, 1, 0]
         wait = refused(ada.post("/jobs", content=small))
-        assert wait <= 5  # half of the ten seconds between two is let off
+        assert wait <= 10
         assert ada.get("/jobs").status_code == ada.get("/queue").status_code == 200  # reading is not counted
         assert ada.get("/limits").json()["used"]["requests"] in (5, 6)
         assert eve.post("/jobs", content=small).status_code == 202

@@ -107,7 +107,7 @@ def begin() -> None:
 def an_address(given: str | None) -> str | None:
     """Where the request came from; what a proxy's caller may have made up is none."""
     try:
-        return str(ip_address(given or ""))
+        return str(ip_address((given or "").partition("%")[0]))  # a zone is any text at all
     except ValueError:
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from thumbnailer_api.config import from_environment, of_every_program
-from thumbnailer_api.webhooks.secret_keys import NoSecretKeys, SecretKeys, WrongSecretKeys
+from thumbnailer_api.webhooks.secret_keys import NoSecretKeys, SecretKeys
 from thumbnailer_api.webhooks.settings import WebhookSettings
 from thumbnailer_storage import logs
 from thumbnailer_storage.errors import SettingError
@@ -34,9 +34,14 @@ def renew() -> None:
     database = open_database(storage)
     try:
         schema.check(database)
-        done = Callbacks(database).renew(keys.renew)
-    except (NoSecretKeys, WrongSecretKeys) as error:
+        renewed = Callbacks(database).renew(keys.renew)
+    except NoSecretKeys as error:
         raise SettingError(str(error)) from error
     finally:
         database.close()
-    click.echo(f"Secrets encrypted with the first key: {done}.")
+    click.echo(f"Secrets encrypted with the first key: {renewed.done}.")
+    if renewed.lost:
+        raise SettingError(
+            f"none of THUMBNAILER_SECRET_KEYS decrypts {renewed.lost} other secrets: they are as they were. Add the "
+            "key that encrypted them and say this again; the webhooks that have them cannot be sent without it"
+        )

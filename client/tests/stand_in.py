@@ -73,6 +73,7 @@ class Service:
         self.scripted: list[tuple[int, dict[str, str], bytes] | None] = []
         self.submissions: dict[str, dict[str, Any]] = {}
         self.loses_answers = 0
+        self.most_cancelled = 100
         self.released = threading.Event()
         self.holds_answers = True
         self.at_once = 0
@@ -199,6 +200,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(200, key)
             case ["jobs"]:
                 meant = [job for job in self.service.jobs.values() if job["status"] == parse_qs(query)["status"][0]]
+                meant = meant[: self.service.most_cancelled]
                 for job in meant:
                     job |= {"status": "cancelled", "code": 410}
                 self.answer(200, {"cancelled": len(meant)})

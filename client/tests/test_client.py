@@ -30,6 +30,23 @@ def busy(**headers):
     return (503, headers, b'{"title": "Busy", "status": 503, "detail": "Try again later."}')
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"expires_in": 0}, {"expires_in": 0}),
+        ({"webhook": ""}, {"webhook": {"url": ""}}),
+        ({"webhook": False}, {"webhook": False}),
+        ({"webhook": None, "expires_in": None, "metadata": {}, "outputs": ()}, {}),
+    ],
+)
+def test_what_was_said_is_sent_also_where_it_is_nothing(service, given, sent):
+    """The service says what is wrong with it; left out, it would mean something else."""
+    with Client(service.url) as client:
+        client.submit(b"an image", filename="a.jpg", **given)
+    (options,) = service.submitted
+    assert options == sent
+
+
 def test_a_file_is_sent_with_its_name_and_options(service, client, tmp_path):
     path = tmp_path / "café 1.jpg"
     path.write_bytes(b"\xff\xd8 bytes")

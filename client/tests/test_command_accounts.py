@@ -42,6 +42,34 @@ def test_keys_are_listed_and_revoked(thumbnailer, service):
     assert "key" not in json.loads(thumbnailer("keys", "list", "--json")[1])
 
 
+def test_a_key_that_cannot_be_revoked_is_named_and_holds_up_no_other(thumbnailer, service):
+    for name in ("a", "b"):
+        thumbnailer("keys", "create", name)
+    first, last = service.keys
+    code, out, err = thumbnailer("keys", "revoke", first, "typo", last)
+    assert code == 4
+    assert [line.split("\t")[0] for line in out.splitlines()] == [first, last]
+    assert {key["state"] for key in service.keys.values()} == {"revoked"}
+    assert "thumbnailer: typo: " in err
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xd8\xff\xe0"])
+def test_a_file_that_holds_no_secret_is_refused(thumbnailer, service, tmp_path, content):
+    (tmp_path / "secret").write_bytes(content)
+    code, _, err = thumbnailer("webhook", "set", "https://example.com/x", "--secret-file", str(tmp_path / "secret"))
+    assert code == 2
+    assert "no secret in the file" in err
+    assert service.requests == []
+
+
+def test_a_webhook_whose_answer_was_lost_is_not_set_again_since_its_secret_would_be_lost(thumbnailer, service):
+    service.scripted = [None]
+    code, _, err = thumbnailer("webhook", "set", "https://example.com/x")
+    assert code == 3
+    assert "webhook show" in err
+    assert len(service.requests) == 1
+
+
 def test_the_default_webhook_is_set_shown_and_removed(thumbnailer, service, tmp_path):
     code, out, err = thumbnailer("webhook", "show")
     assert (code, out) == (0, "")

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from thumbnailer import Client
+
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
@@ -57,6 +59,16 @@ def test_many_are_cancelled_by_one_request(thumbnailer, service):
     assert "status=pending&priority=standard&since=" in request[1]
     assert service.jobs[kept]["status"] == "complete"
     assert json.loads(thumbnailer("cancel", "--all", "--status", "pending", "--yes", "--json")[1]) == {"cancelled": 0}
+
+
+def test_more_than_the_service_cancels_at_once_are_cancelled_all_the_same(service, monkeypatch):
+    monkeypatch.setattr("thumbnailer.client.MOST_CANCELLED", 3)
+    service.most_cancelled = 3
+    for _ in range(7):
+        waiting(service)
+    with Client(service.url) as client:
+        assert client.cancel_all("pending") == 7
+    assert len(service.requests) == 3
 
 
 @pytest.mark.parametrize(

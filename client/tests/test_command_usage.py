@@ -30,6 +30,7 @@ def test_an_address_can_be_given_on_the_line(thumbnailer, service):
         (["submit", "a.jpg", "--timeout", "x"], "'x' is not a valid number of seconds"),
         (["list", "--limit", "x"], "'x' is not a valid whole number"),
         (["list", "--since", "yesterday"], "2h"),
+        (["list", "--since", "999999d"], "neither an age such as 2h nor a time"),
         (["usage", "--since", "yesterday"], "neither an age such as 7d nor a day such as 2026-11-24"),
         (["--url", "nowhere", "queue"], "'nowhere' is no address of a service: write it like http://127.0.0.1:8080"),
     ],

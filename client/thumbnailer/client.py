@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
+MOST_CANCELLED = 20_000
+"""Of what the service cancels in one call."""
+
+
 class Client:
     """A caller of the service at `url`; both arguments default to THUMBNAILER_URL and THUMBNAILER_KEY.
 
@@ -79,9 +83,10 @@ class Client:
             "class": job_class,
             "metadata": dict(metadata or {}),
             "expires_in": expires_in,
-            "webhook": webhook_as_json(webhook) if webhook else webhook,
+            "webhook": webhook if webhook is None or webhook is False else webhook_as_json(webhook),
         }
-        options = json.dumps({name: value for name, value in asked.items() if value or value is False})
+        unsaid: list[Any] = [None, [], {}]
+        options = json.dumps({name: value for name, value in asked.items() if value not in unsaid})
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         with opened(image) as (name, stream):
             sent = (filename or name).encode(errors="replace").decode()
@@ -119,7 +124,11 @@ class Client:
     def cancel_all(self, status: str, *, priority: str | None = None, since: datetime | None = None) -> int:
         """Cancel all jobs that are `status`, pending or processing; how many there were."""
         asked = _filters(status, priority, since)
-        return self._connection.ask("DELETE", "/jobs", lambda wire: int(wire["cancelled"]), params=asked)
+        done, some = 0, MOST_CANCELLED
+        while some >= MOST_CANCELLED:
+            some = self._connection.ask("DELETE", "/jobs", lambda wire: int(wire["cancelled"]), params=asked)
+            done += some
+        return done
 
     def events(self, id: str) -> list[Event]:  # noqa: A002 - the field's name
         """What happened to a job, in order."""

@@ -56,7 +56,10 @@ class AnswerLost(ThumbnailerError):
     """The connection broke before the answer was there: what was asked for may have happened."""
 
     def __init__(self, url: str, reason: str) -> None:
-        super().__init__(f"The connection to {url} broke before its answer came ({reason}): see thumbnailer list.")
+        super().__init__(
+            f"The connection to {url} broke before its answer came ({reason}): it may have "
+            "been done. See thumbnailer list, or keys list or webhook show if it was about these."
+        )
 
 
 class NotThumbnailer(ThumbnailerError):

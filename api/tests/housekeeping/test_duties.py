@@ -126,6 +126,14 @@ def test_the_sweep_refuses_a_database_that_has_forgotten_most_jobs(stores: Store
     assert len(keys(stores)) == MANY + 1
 
 
+def test_the_sweep_leaves_alone_what_only_looks_like_ours(stores: Stores) -> None:
+    odd = {f"uploads/{'a' * 36}", f"uploads/{'-' * 36}", "uploads/else"}
+    for key in odd:
+        stores.objects.put(key, [b"x"])
+    assert Sweep(stores, AT_ONCE)() == 0
+    assert odd <= keys(stores)
+
+
 def test_several_resends_at_once_send_each_message_once(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("thumbnailer_api.housekeeping.feed.UNSENT_SECONDS", -1.0)
     jobs = {added(stores).id for _ in range(50)}

@@ -200,8 +200,13 @@ def test_the_command_encrypts_all_anew_with_the_first_key(program) -> None:
     alone = SecretKeys((new,), stores.settings)
     for hook in (*[stores.callbacks.of_job(job.id) for job in jobs], stores.callbacks.default("ada")):
         assert alone.decrypt(hook.secret) == SECRET
-    without = program.run("secrets", "renew", SECRET_KEYS=old)
+    again = program.run("secrets", "renew", SECRET_KEYS=f"{new},{old}")
+    assert (again.returncode, again.stdout) == (0, "Secrets encrypted with the first key: 0.\n"), again.stderr
+    stores.callbacks.set_default("eve", Webhook(URL, secret=kept))
+    without = program.run("secrets", "renew", SECRET_KEYS=f"{Fernet.generate_key().decode()},{new}")
     assert without.returncode == 2
+    assert without.stdout == "Secrets encrypted with the first key: 4.\n", "one that is lost holds up no other"
+    assert "1 other secret" in without.stderr
     assert "THUMBNAILER_SECRET_KEYS" in without.stderr
     assert "Traceback" not in without.stderr
     stores.close()

@@ -364,6 +364,39 @@ def test_a_chat_is_told_in_its_own_shape_and_names_cannot_call_everybody(told, h
         assert card["content"]["type"] == "AdaptiveCard"
 
 
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ncut short", "delivered"),
+        (b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", "delivered"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", "delivered"),
+        (b"HTTP/1.1 410 Gone\r\nContent-Length: 9\r\n\r\n", "failed"),
+    ],
+)
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_status_counts_whatever_becomes_of_the_body_behind_it(told, said, state, closes) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    over = threading.Event()
+
+    def answer() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(said)
+            if not closes:
+                over.wait(10)
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    told.wait_no_longer_than(1.0)
+    job = told.completed(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+    told.deliver()
+    assert told.settled(job).state == state
+    over.set()
+    thread.join(12)
+    listener.close()
+
+
 def test_an_answer_without_end_and_one_that_drips_are_cut_off(told, monkeypatch) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
 

@@ -55,6 +55,7 @@ CLOSED_URLS = [
     # Who is meant depends on who reads it.
     *("https://example.com@127.0.0.1/", "https://user:password@example.com/", "https://127.0.0.1#@example.com/"),
     *("https://example.com\\@127.0.0.1/", "https://example.com\r\nX-Evil: 1/", "https://example.com/\x00"),
+    *("https://[2606:4700::1111]evil.com/", "https://[2606:4700::1111].evil.com/", "https://x[2606:4700::1111]/"),
     *("https://example.com/a b", "https://example.com/\t", "https://[example.com]/", "https://[::1/", "https://a:b:c/"),
     *("https://example.com:port/", "https://example.com:99999/", "https://example.com:-1/", "https://example.com:0/"),
     # No HTTP.
@@ -119,6 +120,19 @@ def test_settings_open_private_networks_and_never_those_where_credentials_are() 
     assert permitted(ip_address("::ffff:10.20.3.4"), rules)
     assert permitted(ip_address("fd12::1"), rules)
     for closed in ("169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254", "168.63.129.16", "100.100.100.200"):
+        assert not permitted(ip_address(closed), rules)
+
+
+def test_credentials_are_not_reached_inside_of_ipv6_either_however_much_of_it_is_open() -> None:
+    rules = Rules(networks=(ip_network("::/0"),))
+    assert permitted(ip_address("::1"), rules)
+    for closed in (
+        "2002:a9fe:a9fe::1",
+        "64:ff9b:1::a9fe:a9fe",
+        "64:ff9b::a9fe:a9fe",
+        "::a9fe:a9fe",
+        "2002:a83f:8110::",
+    ):
         assert not permitted(ip_address(closed), rules)
 
 

@@ -29,7 +29,8 @@ MANY = 100
 log = structlog.get_logger()
 
 
-OURS = re.compile(r"(uploads/(?P<of>[0-9a-f-]{36})|results/(?P<by>[0-9a-f-]{36})/(?P<attempt>\d+)/\d+\.[a-z]+)")
+ID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+OURS = re.compile(rf"(uploads/(?P<of>{ID})|results/(?P<by>{ID})/(?P<attempt>\d+)/\d+\.[a-z]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Sweep:
         if unknown >= MANY and unknown > len(batch) / 2:
             raise ForeignStore(
                 f"{unknown} of {len(batch)} objects belong to no job: nothing more is swept. Was the database restored "
-                "from a backup, or emptied? Remove the objects by hand if they really are of no use"
+                "from a backup, or emptied? If it only failed while many images came, remove these by hand"
             )
         useless = [ours.key for ours in found if is_useless(ours, standing.get(ours.job))]
         self._stores.objects.delete(useless)

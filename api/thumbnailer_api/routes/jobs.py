@@ -20,7 +20,8 @@ from thumbnailer_storage.errors import JobNotFound
 from thumbnailer_storage.jobs.model import Act, Status
 
 LONGEST_WAIT = 60
-MOST_CANCELLED = 100_000
+MOST_CANCELLED = 20_000
+"""In one request: some seconds' work."""
 """By one request; it would be cut off, and not know what it did."""
 WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
 

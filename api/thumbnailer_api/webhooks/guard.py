@@ -21,6 +21,7 @@ MAX_HOST = 253
 PLAIN = re.compile(r"[!-~]+")
 LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
+BRACKETED = re.compile(r"\[[^\[\]]*\](:\d*)?")
 PORTS = {"https": 443, "http": 80}
 
 NEVER: tuple[Network, ...] = tuple(
@@ -52,6 +53,10 @@ CLOSED: tuple[Network, ...] = tuple(
 OPEN_IPV6 = IPv6Network("2000::/3")
 TRANSLATED = IPv6Network("64:ff9b::/96")
 """NAT64: the last 32 bits are the IPv4 address that is reached by it."""
+
+
+OWN_TRANSLATED = IPv6Network("64:ff9b:1::/48")
+COMPATIBLE = IPv6Network("::/96")
 
 
 class Forbidden(Exception):
@@ -86,6 +91,8 @@ def place_of(url: str, rules: Rules) -> Place:
         raise Forbidden("that is no address: write it like https://example.com/thumbnails") from None
     if parts.scheme not in PORTS or (parts.scheme == "http" and not rules.http):
         raise Forbidden("it has to begin with https://" + (" or http://" if rules.http else ""))
+    if "[" in parts.netloc and not BRACKETED.fullmatch(parts.netloc):
+        raise Forbidden("nothing may stand around the brackets of an address but a port")
     if "@" in parts.netloc or "#" in url:
         raise Forbidden("it must hold neither a name and a password before an @, nor a #")
     port = PORTS[parts.scheme] if port is None else port
@@ -129,7 +136,7 @@ def permitted(address: Address, rules: Rules) -> bool:
     """Whether everybody can reach the address anyway, or a setting opens its network."""
     if isinstance(address, IPv6Address) and (inner := inside(address)):
         return permitted(inner, rules)
-    if is_in(address, NEVER) or getattr(address, "scope_id", None):
+    if any(is_in(reached, NEVER) for reached in (address, *carried(address))) or getattr(address, "scope_id", None):
         return False
     if is_in(address, rules.networks):
         return True
@@ -141,6 +148,15 @@ def inside(address: IPv6Address) -> IPv4Address | None:
     if address in TRANSLATED:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped
+
+
+def carried(address: Address) -> list[IPv4Address]:
+    """IPv4 addresses that it leads to where a network is set up so: 6to4, NAT64 of one's own, the form of old."""
+    if not isinstance(address, IPv6Address):
+        return []
+    last = IPv4Address(int(address) & 0xFFFFFFFF)
+    found = [last] if address in OWN_TRANSLATED or address in COMPATIBLE else []
+    return [*found, *([address.sixtofour] if address.sixtofour else [])]
 
 
 def is_in(address: Address, networks: Sequence[Network]) -> bool:

@@ -6,6 +6,7 @@ import re
 import ssl
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import httpcore
@@ -17,6 +18,7 @@ WHOLE_SECONDS = 15.0
 """From the look-up to the end of the answer, by the clock on the wall."""
 MOST_ANSWER = 4096
 """Bytes of an answer's body that are read; nobody needs them, and a receiver may send without end."""
+CUT_SHORT = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, OSError)
 SECONDS = re.compile(rb"\d{1,9}")
 
 
@@ -65,12 +67,20 @@ class Postman:
             httpcore.ConnectionPool(self.trust, max_keepalive_connections=0, network_backend=network) as connection,
             connection.stream("POST", url, headers=list(headers.items()), content=body) as answer,
         ):
-            read = 0
-            for chunk in answer.iter_stream():
-                read += len(chunk)
-                if read >= MOST_ANSWER:
-                    break
+            with suppress(*CUT_SHORT):
+                read(answer)
             return Answered(answer.status, retry_after(answer.headers))
+
+
+def read(answer: httpcore.Response) -> None:
+    """Let the receiver say all that it has to say, within limits; nobody needs it, and its status counts all the same
+    where it does not come to an end.
+    """
+    received = 0
+    for chunk in answer.iter_stream():
+        received += len(chunk)
+        if received >= MOST_ANSWER:
+            break
 
 
 def retry_after(headers: list[tuple[bytes, bytes]]) -> int:

@@ -38,28 +38,37 @@ class SecretKeys:
         """Raises NoSecretKeys."""
         if not self._given and self._file is not None and not self._file.exists():
             make(self._file)
-        return self._keys().encrypt(secret.encode()).decode()
+        return MultiFernet(self._keys()).encrypt(secret.encode()).decode()
 
     def decrypt(self, kept: str) -> str:
         """Raises NoSecretKeys, WrongSecretKeys."""
         try:
-            return self._keys().decrypt(kept.encode()).decode()
+            return MultiFernet(self._keys()).decrypt(kept.encode()).decode()
         except InvalidToken:
             raise WrongSecretKeys(
                 "none of THUMBNAILER_SECRET_KEYS decrypts the webhook's secret: is the key missing that encrypted it?"
             ) from None
 
-    def renew(self, kept: str) -> str:
-        """The same secret, encrypted with the first key. Raises NoSecretKeys, WrongSecretKeys."""
-        return self._keys().encrypt(self.decrypt(kept).encode()).decode()
+    def renew(self, kept: str) -> str | None:
+        """The same secret, encrypted with the first key, as it is where it is already; None where no key decrypts it.
 
-    def _keys(self) -> MultiFernet:
+        Raises NoSecretKeys.
+        """
+        first, *_ = keys = self._keys()
+        with suppress(InvalidToken):
+            first.decrypt(kept.encode())
+            return kept
+        with suppress(InvalidToken):
+            return MultiFernet(keys).rotate(kept.encode()).decode()
+        return None
+
+    def _keys(self) -> list[Fernet]:
         keys = self._given or self._found()
         if not keys:
             raise NoSecretKeys(
                 "this service keeps no secrets: whoever runs it has to set THUMBNAILER_SECRET_KEYS (docs/webhooks.md)"
             )
-        return MultiFernet([Fernet(key) for key in keys])
+        return [Fernet(key) for key in keys]
 
     def _found(self) -> tuple[str, ...]:
         if self._file is None or not self._file.exists():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from thumbnailer.errors import NotFound
 from thumbnailer.models import Webhook
+from thumbnailer.retrying import surely_not_accepted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +30,13 @@ class DefaultWebhook:
             return None
 
     def set(self, webhook: str | Mapping[str, Any]) -> Webhook:
-        """Put this one in the place of what there was: its address, or what `Client.submit` takes too."""
-        return self._connection.ask("PUT", PATH, Webhook.from_wire, json=webhook_as_json(webhook))
+        """Put this one in the place of what there was: its address, or what `Client.submit` takes too.
+
+        A secret that the service makes is shown in this answer alone. So it is not asked again where the answer is
+        lost (AnswerLost): remove the webhook then, and set it anew.
+        """
+        asked = webhook_as_json(webhook)
+        return self._connection.ask("PUT", PATH, Webhook.from_wire, again=surely_not_accepted, json=asked)
 
     def remove(self) -> None:
         """Call nobody back from now on; jobs that were sent already keep theirs."""

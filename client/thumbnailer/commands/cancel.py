@@ -56,7 +56,8 @@ def cancel(
     One that waits never starts, one that runs is stopped within seconds. A finished job is left as it is, and said so:
     `thumbnailer remove` removes its pictures. A job that gets finished in this very moment may lose them here too.
 
-    --all asks first, with their number, on a terminal; elsewhere it wants --yes.
+    --all asks first, with their number, on a terminal; elsewhere it wants --yes. A key needs the scope cancel, and read
+    too, but for --all --yes.
 
     In a pipe each cancelled job is a line: id, status and file, with tabs between them; --all prints their number
     alone. With --json each ID is {"name", "job", "saved", "error"}, as in `thumbnailer submit --json`; --all prints

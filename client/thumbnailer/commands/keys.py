@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from thumbnailer import exits
 from thumbnailer.client import Client
 from thumbnailer.commands import options
+from thumbnailer.errors import Problem
 from thumbnailer.terminal import complain, interactive, lines, local, print_wire, table
 
 if TYPE_CHECKING:
@@ -108,8 +110,17 @@ def revoke(ctx: click.Context, ids: tuple[str, ...], as_json: bool) -> None:
     In a pipe each key is a line, and with --json an object, as in `thumbnailer keys list`: {"id", "name", "owner",
     "scopes", "state", "start", "end", "revoked", "last_used"}.
     """
+    revoked, errors = [], []
     with Client(ctx.obj) as client:
-        _show((client.keys.revoke(id) for id in dict.fromkeys(ids)), as_json=as_json)  # noqa: A001 - the field's name
+        for id in dict.fromkeys(ids):  # noqa: A001 - the field's name
+            try:
+                revoked.append(client.keys.revoke(id))
+            except Problem as error:
+                complain(f"{id}: {error}")
+                errors.append(error)
+    _show(revoked, as_json=as_json)
+    if errors:
+        ctx.exit(exits.code_of(errors))
 
 
 def _show(found: Iterable[Key], *, as_json: bool) -> None:

@@ -123,9 +123,9 @@ class Since(click.ParamType[datetime]):
     name = "since"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if ago := re.fullmatch(r"(\d{1,6})([smhd])", value):
-            return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
         try:
+            if ago := re.fullmatch(r"(\d{1,6})([smhd])", value):
+                return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
             return datetime.fromisoformat(value).astimezone(UTC)
-        except ValueError:
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is neither an age such as 2h nor a time such as 2026-11-24T07:00:00Z", param, ctx)

@@ -84,7 +84,7 @@ def set_webhook(
 
     With --json it is one object: {"url", "events", "template", "signed", "secret"}, the last only if it was made now.
     """
-    secret = secret_file.read().strip() if secret_file else None
+    secret = read_secret(secret_file) if secret_file else None
     asked: dict[str, Any] = {"url": url, "events": list(events), "secret": secret, "template": template}
     with Client(ctx.obj) as client:
         made = client.webhook.set({name: value for name, value in asked.items() if value})
@@ -97,6 +97,16 @@ def set_webhook(
         click.echo(made.secret)
     elif made.signed and not secret:
         complain("It keeps the secret that it had, so none is printed.")
+
+
+def read_secret(file: IO[str]) -> str:
+    try:
+        secret = file.read().strip()
+    except UnicodeDecodeError:
+        secret = ""
+    if not secret:
+        raise click.UsageError("there is no secret in the file of --secret-file: it looks like whsec_...")
+    return secret
 
 
 @webhook.command("remove", epilog=options.examples("thumbnailer webhook remove"))

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, select, update
 
 from thumbnailer_storage.errors import JobNotFound, TransitionRefused
+from thumbnailer_storage.jobs import store
 from thumbnailer_storage.jobs.clocks import clock
+from thumbnailer_storage.jobs.ledger import COUNTING
 from thumbnailer_storage.jobs.model import Act, Change, Job, Priority, Status, Webhook
 from thumbnailer_storage.jobs.pictures import Result
 from thumbnailer_storage.jobs.statements import JOB_HELD
@@ -331,6 +334,79 @@ def test_the_ledger_is_folded_by_several_at_once_while_jobs_move_on(stores: Stor
         assert connection.execute(select(func.count()).select_from(totals)).scalar() > 0
     assert stores.ledger.counts("ada") == counted(stores)
     assert stores.ledger.recount() == 0
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_work_on_a_job_that_is_then_cancelled_is_used_too(stores: Stores, new_job: NewJob, many: bool) -> None:
+    job = claimed(stores, new_job())
+    stores.jobs.add(new_job())  # which nobody worked on
+    time.sleep(0.02)
+    if many:
+        for status in (Status.PENDING, Status.PROCESSING):
+            assert stores.jobs.cancel_all("ada", status, ACT, most=9) == 1
+    else:
+        stores.jobs.delete(job.id, "ada", ACT)
+    day = f"{stores.upkeep.now():%Y-%m-%d}"
+    (used,) = stores.ledger.usage("ada", day, day)
+    assert 0.015 < used.seconds < 10
+
+
+def test_what_repeated_events_say_is_of_the_last_time(stores: Stores, new_job: NewJob) -> None:
+    job = claimed(stores, new_job())
+    stores.jobs.apply(job, job.release("a test", delay=-1), Act("w1"))
+    again = stores.jobs.claim(job.id, worker="w2", lease=30)
+    stores.jobs.apply(again, again.release("a test", delay=-1), Act("w2"))
+    found = {event.kind: event for event in stores.events.of_job(job.id)}
+    for kind in ("claimed", "released"):
+        assert (found[kind].count, found[kind].attempt, found[kind].by) == (2, 2, "w2")
+    assert found["claimed"].message == "claimed by w2"
+
+
+def test_many_are_cancelled_however_long_it_takes_beside_one_that_is_held_for_a_moment(
+    stores: Stores, new_job: NewJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if stores.database.embedded:
+        pytest.skip("nobody holds a row of SQLite's: one writer at a time")
+    monkeypatch.setattr(store, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(store, "BATCH", 1)
+    held = stores.jobs.add(new_job())
+    others = [stores.jobs.add(new_job()) for _ in range(5)]
+    move = store.move
+
+    def slow(*given: Any, **more: Any) -> int:
+        time.sleep(0.2)
+        return move(*given, **more)
+
+    monkeypatch.setattr(store, "move", slow)
+    with ThreadPoolExecutor(1) as pool:
+        with stores.database.write() as connection:
+            connection.execute(JOB_HELD, {"job": held.id, "owner": "ada"})
+            cancelling = pool.submit(stores.jobs.cancel_all, "ada", Status.PENDING, ACT, most=100)
+            time.sleep(1.35)  # longer than its patience, and no longer than the others take and that
+        assert cancelling.result(10) == len(others) + 1
+
+
+def test_two_who_count_anew_at_once_note_a_difference_once(stores: Stores, new_job: NewJob) -> None:
+    for _ in range(3):
+        completed(stores, new_job())
+    with stores.database.write() as connection:
+        connection.execute(ledger.delete())
+    if stores.database.embedded:
+        assert [stores.ledger.recount(), stores.ledger.recount()] == [1, 0]
+        return
+    with stores.database.write() as connection:
+        assert connection.execute(COUNTING).scalar()
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(stores.ledger.recount).result(10) == 0, "somebody counts already"
+    assert stores.ledger.recount() == 1
+    assert stores.ledger.counts("ada") == counted(stores)
+
+
+def test_a_job_may_be_kept_for_a_hundred_years(stores: Stores, new_job: NewJob) -> None:
+    job = completed(stores, new_job(expires_in=36500 * 86400))
+    assert job.expires is not None
+    assert job.finish is not None
+    assert (job.expires - job.finish).days == 36500
 
 
 def test_counts_that_an_earlier_release_left_wrong_are_put_right(stores: Stores, new_job: NewJob) -> None:

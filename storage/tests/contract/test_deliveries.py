@@ -12,7 +12,7 @@ from thumbnailer_storage.errors import DeliveryNotFound, WebhookNotFound
 from thumbnailer_storage.jobs.deliveries import Delivery
 from thumbnailer_storage.jobs.model import OWNERS_DEFAULT, Act, Job, Status, Webhook
 from thumbnailer_storage.jobs.statements import JOB_HELD
-from thumbnailer_storage.jobs.tables import deliveries
+from thumbnailer_storage.jobs.tables import deliveries, webhooks
 from thumbnailer_storage.opening import Stores
 
 NewJob = Callable[..., Job]
@@ -79,6 +79,30 @@ def test_only_what_was_asked_for_is_told(stores: Stores, new_job: NewJob) -> Non
     told = cancelled(stores, new_job)
     (delivery,) = stores.deliveries.of_job(told.id)
     assert (delivery.kind, delivery.state, delivery.tries) == (Status.CANCELLED, "waiting", 0)
+
+
+def test_secrets_are_renewed_also_of_jobs_that_are_accepted_meanwhile(stores: Stores, new_job: NewJob) -> None:
+    """They may lie before the place that the renewal has come to, with a copy of what was the default before."""
+    for _ in range(5):
+        stores.jobs.add(new_job(webhook=Webhook("https://a.example/", secret="old")))
+    later = [new_job(webhook=Webhook("https://a.example/", secret="old")) for _ in range(12)]
+
+    def again(secret: str) -> str:
+        if later:
+            stores.jobs.add(later.pop())
+        return "new"
+
+    done = stores.callbacks.renew(again)
+    assert (done.done, done.lost) == (17, 0)
+    with stores.database.read() as connection:
+        assert set(connection.execute(select(webhooks.c.secret)).scalars()) == {"new"}
+
+
+def test_a_secret_that_cannot_be_renewed_holds_up_no_other(stores: Stores, new_job: NewJob) -> None:
+    for secret in ("old", "lost", "old", "lost"):
+        stores.jobs.add(new_job(webhook=Webhook("https://a.example/", secret=secret)))
+    done = stores.callbacks.renew(lambda secret: None if secret == "lost" else "new")
+    assert (done.done, done.lost) == (2, 2)
 
 
 def test_each_receiver_shows_what_has_been_due_for_longest(stores: Stores, new_job: NewJob) -> None:

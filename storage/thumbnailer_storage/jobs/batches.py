@@ -16,7 +16,8 @@ from thumbnailer_storage.jobs.rows import changed_values
 from thumbnailer_storage.jobs.tables import jobs
 
 BATCH = 500
-CHANGED = (jobs.c.id, jobs.c.owner, jobs.c.attempt, jobs.c.request, jobs.c.calls_back)
+WORKED = (jobs.c.priority, jobs.c.claimed, jobs.c.finish)
+CHANGED = (jobs.c.id, jobs.c.owner, jobs.c.attempt, jobs.c.request, jobs.c.calls_back, *WORKED)
 
 
 def move(
@@ -58,7 +59,10 @@ def tell(connection: Connection, rows: Sequence[Row[Any]], change: Change, act: 
     connection.execute(statements.event(connection.dialect.name), told)
     owners = Counter(row.owner for row in rows)
     start = change.starts_from[0]
-    ledger.note(connection, [new for owner, n in owners.items() for new in ledger.moved(owner, start, change.to, n)])
+    noted = [new for owner, n in owners.items() for new in ledger.moved(owner, start, change.to, n)]
+    if change.ends_work:
+        noted += [new for row in rows for new in ledger.worked(row.owner, row.priority, row.claimed, row.finish)]
+    ledger.note(connection, noted)
     calling = [row.id for row in rows if row.calls_back]
     if calling and change.to in TOLD:
         announce(connection, calling, change.to)

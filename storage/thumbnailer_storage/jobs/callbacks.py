@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Select, Table, delete, select, update
+from sqlalchemy import Column, Row, Select, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from thumbnailer_storage.errors import WebhookNotFound
@@ -15,6 +16,16 @@ from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.model import Webhook
 from thumbnailer_storage.jobs.rows import hook_values, to_webhook
 from thumbnailer_storage.jobs.tables import default_webhooks, webhooks
+
+MOST_PASSES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """How many secrets were changed, and of how many nothing could be made."""
+
+    done: int
+    lost: int
 
 
 class Callbacks:
@@ -52,24 +63,34 @@ class Callbacks:
             row = connection.execute(select(webhooks).where(webhooks.c.job == job)).one_or_none()
         return None if row is None else to_webhook(row)
 
-    def renew(self, again: Callable[[str], str]) -> int:
-        """Put what `again` makes of it in the place of each secret, some at a time; returns how many there are."""
-        return self._renew(webhooks, webhooks.c.job, again) + self._renew(
-            default_webhooks, default_webhooks.c.owner, again
-        )
+    def renew(self, again: Callable[[str], str | None]) -> Renewed:
+        """Put what `again` makes of it in the place of each secret, some at a time; None where it makes nothing of it.
 
-    def _renew(self, table: Table, key: Column[Any], again: Callable[[str], str]) -> int:
-        batch = select(key.label("key"), table.c.secret).where(table.c.secret.is_not(None)).order_by(key).limit(BATCH)
-        done, rows = 0, self._renew_batch(batch, table, key, again)
-        while rows:
-            done += len(rows)
-            rows = self._renew_batch(batch.where(key > rows[-1].key), table, key, again)
+        The defaults are first, and jobs are gone through until nothing is left to do: those that are accepted
+        meanwhile copy the default, as it was a moment before they are recorded.
+        """
+        done = self._renew(default_webhooks, default_webhooks.c.owner, again)
+        for _ in range(MOST_PASSES):
+            some = self._renew(webhooks, webhooks.c.job, again)
+            done = Renewed(done.done + some.done, done.lost if some.done else done.lost + some.lost)
+            if not some.done:
+                break
         return done
 
-    def _renew_batch(self, batch: Select[Any], table: Table, key: Column[Any], again: Callable[[str], str]) -> Any:
-        with self._database.write() as connection:
-            rows = connection.execute(batch).all()
-            for row in rows:
-                as_it_was = (key == row.key, table.c.secret == row.secret)  # its owner may set another one meanwhile
-                connection.execute(update(table).where(*as_it_was).values(secret=again(row.secret)))
-        return rows
+    def _renew(self, table: Table, key: Column[Any], again: Callable[[str], str | None]) -> Renewed:
+        batch = select(key.label("key"), table.c.secret).where(table.c.secret.is_not(None)).order_by(key).limit(BATCH)
+        done, lost, rows = 0, 0, self._secrets(batch)
+        while rows:
+            renewed = {row.key: (row.secret, again(row.secret)) for row in rows}
+            lost += sum(new is None for _, new in renewed.values())
+            changed = {at: (old, new) for at, (old, new) in renewed.items() if new not in (None, old)}
+            done += len(changed)
+            with self._database.write() as connection:
+                for at, (old, new) in changed.items():  # its owner may set another one meanwhile
+                    connection.execute(update(table).where(key == at, table.c.secret == old).values(secret=new))
+            rows = self._secrets(batch.where(key > rows[-1].key))
+        return Renewed(done, lost)
+
+    def _secrets(self, batch: Select[Any]) -> Sequence[Row[Any]]:
+        with self._database.read() as connection:
+            return connection.execute(batch).all()

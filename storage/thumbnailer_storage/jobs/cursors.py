@@ -27,7 +27,8 @@ def older_than(cursor: str, start: Column[datetime], row: Column[UUID]) -> Colum
         before, beside = datetime.fromisoformat(moment).astimezone(UTC), UUID(last)
     except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error):
         raise InvalidCursor(NOT_OURS) from None
-    return or_(start < before, and_(start == before, row < beside))
+    # The first condition is what an index begins at: by the second alone all rows before it would be read.
+    return and_(start <= before, or_(start < before, row < beside))
 
 
 def cursor_at(number: int) -> str:

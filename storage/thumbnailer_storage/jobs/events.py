@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from thumbnailer_storage.jobs.database import Database
 from thumbnailer_storage.jobs.model import Act, Event
 from thumbnailer_storage.jobs.tables import KEY_LENGTH, MESSAGE_LENGTH, events
 
+MOMENT = timedelta(minutes=1)
 OF_OWNER = insert(events).values(at=clock(), last=clock(), count=1)
 
 
@@ -66,19 +67,20 @@ class EventLog:
     ) -> EventPage:
         """What happened to an owner's jobs and keys, or to everybody's, newest first.
 
-        Raises InvalidCursor.
+        A page may hold fewer than `limit` although others follow. Raises InvalidCursor.
         """
         wanted = select(events).order_by(events.c.id.desc()).limit(limit + 1)
         if owner is not None:
             wanted = wanted.where(events.c.owner == owner)
         if cursor is not None:
             wanted = wanted.where(events.c.id < number_in(cursor))
-        if since is not None:
-            wanted = wanted.where(events.c.at >= since)
         with self._database.read() as connection:
             rows: Sequence[Row[Any]] = connection.execute(wanted).all()
-        more = len(rows) > limit
-        return EventPage([to_event(row) for row in rows[:limit]], cursor_at(rows[limit - 1].id) if more else None)
+        # Their numbers are in the order of time, but for those of one moment. So what is too old ends the list, without
+        # an index for it, which each event would have to be entered into.
+        more = len(rows) > limit and (since is None or rows[limit - 1].at > since - MOMENT)
+        found = [to_event(row) for row in rows[:limit] if since is None or row.at >= since]
+        return EventPage(found, cursor_at(rows[limit - 1].id) if more else None)
 
 
 def to_event(row: Row[Any]) -> Event:

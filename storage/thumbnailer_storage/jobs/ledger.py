@@ -25,6 +25,7 @@ JOBS, BYTES, COMPUTE_MS = "jobs", "bytes", "compute_ms"
 FOLD = 5000
 
 ADD = insert(ledger)
+COUNTING = select(func.pg_try_advisory_xact_lock(7462848))
 BOTH = union_all(
     *(select(table.c.owner, table.c.what, table.c.day, table.c.priority, table.c.n) for table in (ledger, totals))
 ).subquery("both")
@@ -51,6 +52,13 @@ def moved(owner: str, start: Status | None, to: Status | None, n: int = 1) -> li
 def used(owner: str, at: datetime, priority: str, amounts: dict[str, int]) -> list[dict[str, Any]]:
     day = f"{at.astimezone(UTC):%Y-%m-%d}"
     return [{"owner": owner, "day": day, "priority": priority, "what": what, "n": n} for what, n in amounts.items()]
+
+
+def worked(owner: str, priority: str, claimed: datetime | None, finish: datetime | None) -> list[dict[str, Any]]:
+    """The worker's time for a job, from its last claim to its finish."""
+    if claimed is None or finish is None:
+        return []
+    return used(owner, finish, priority, {COMPUTE_MS: round((finish - claimed).total_seconds() * 1000)})
 
 
 def note(connection: Connection, rows: list[dict[str, Any]]) -> None:
@@ -136,6 +144,9 @@ class Ledger:
             .having(func.sum(both.c.n) != 0)
         )
         with self._database.write() as connection:
+            # Two at once would both note the same difference.
+            if not self._database.embedded and not connection.execute(COUNTING).scalar():
+                return 0
             columns = ["owner", "what", "day", "priority", "n"]
             noted = insert(ledger).from_select(columns, wrong).returning(ledger.c.id)
             return len(connection.execute(noted).all())

@@ -22,6 +22,8 @@ from thumbnailer_storage.jobs.model import Status
 from thumbnailer_storage.jobs.tables import rates
 
 MINUTE = 60.0
+TOLERANCE = 0.001
+"""Of a step: sums of fractions are never quite what they should be."""
 
 STEP = bindparam("step", type_=Float())
 PAID = case((rates.c.free_at > epoch(), rates.c.free_at), else_=epoch())
@@ -57,8 +59,7 @@ class Limits:
         """Let one request in, or refuse it at no cost; by the database's clock, and exact."""
         upsert = (sqlite.insert if self._database.embedded else postgresql.insert)(rates)
         new = upsert.values(owner=bindparam("owner"), free_at=epoch() + STEP)
-        # Half a step of tolerance: sums of fractions are never quite what they should be.
-        has_room = rates.c.free_at + STEP / 2 <= epoch() + MINUTE
+        has_room = rates.c.free_at + STEP * (1 - TOLERANCE) <= epoch() + MINUTE
         taken = new.on_conflict_do_update(index_elements=["owner"], set_={"free_at": PAID + STEP}, where=has_room)
         with self._database.write() as connection:
             row = connection.execute(taken.returning(AHEAD), {"owner": owner, "step": MINUTE / per_minute}).first()
@@ -89,5 +90,5 @@ class Limits:
 def rate(allowed: bool, ahead: float, per_minute: int) -> Rate:
     """How it stands, for an owner whose requests are paid off in `ahead` seconds."""
     step, ahead = MINUTE / per_minute, max(0.0, ahead)
-    left = max(0, math.floor((MINUTE - ahead) / step + 0.5))
-    return Rate(allowed, left, max(0.0, ahead - MINUTE + (left + 0.5) * step))
+    left = max(0, math.floor((MINUTE - ahead) / step + TOLERANCE))
+    return Rate(allowed, left, max(0.0, ahead - MINUTE + (left + 1 - TOLERANCE) * step))

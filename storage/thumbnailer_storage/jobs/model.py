@@ -115,6 +115,11 @@ class Change:
     source: Source | None = None
     results: tuple[Result, ...] = ()
 
+    @property
+    def ends_work(self) -> bool:
+        """Whether a worker had the job until now, and nobody has it after."""
+        return self.starts_from[0] is Status.PROCESSING and self.to.final
+
 
 def cancelling(status: Status, attempt: int = 0) -> Change:
     """The end of a job in that status because its owner wants no more of it."""

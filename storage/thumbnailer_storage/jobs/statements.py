@@ -126,8 +126,12 @@ def transition(columns: frozenset[str], starts_from: tuple[Status, ...], *, deat
 
 @cache
 def event(dialect: str) -> Insert:
-    """Add an event; one of the same kind and key is counted instead, so that repetition cannot fill the table."""
+    """Add an event; one of the same kind and key is counted instead, so that repetition cannot fill the table.
+
+    What it says besides is of the last time.
+    """
     upsert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     new = upsert(events).values(at=clock(), last=clock(), count=1)
-    again = {"count": events.c.count + 1, "last": new.excluded.last, "attempt": new.excluded.attempt}
+    latest = {name: new.excluded[name] for name in ("last", "attempt", "message", "by", "address", "request")}
+    again = {"count": events.c.count + 1, **latest}
     return new.on_conflict_do_update(index_elements=["job", "kind", "key"], set_=again)

@@ -210,15 +210,15 @@ class JobStore:
     ) -> int:
         """Cancel the owner's jobs in a status that is not final, one batch after the other; returns how many.
 
-        None is left where fewer than `most` were. Raises DatabaseUnavailable where others hold some for too long.
+        None is left where fewer than `most` were. Raises DatabaseUnavailable where others hold the rest for too long.
         """
         wanted = narrowed(owner, priority=priority, since=since)
         done, ends = 0, time.monotonic() + ANSWER_SECONDS
         while done < most:
             with self._database.write() as connection:
                 batch = move(connection, wanted, cancelling(status), act, most=min(BATCH, most - done))
-            done += batch
             if batch:
+                done, ends = done + batch, time.monotonic() + ANSWER_SECONDS
                 continue
             if not self._any([*wanted, jobs.c.status == status.value]):
                 break
@@ -262,10 +262,7 @@ class JobStore:
 def moved_by(job: Job, change: Change) -> list[dict[str, Any]]:
     """What a transition adds to the ledger."""
     rows = ledger.moved(job.owner, change.starts_from[0], change.to)
-    if change.to in (Status.COMPLETE, Status.FAILED) and job.claimed and job.finish:
-        worked = round((job.finish - job.claimed).total_seconds() * 1000)
-        rows += ledger.used(job.owner, job.finish, job.priority.value, {ledger.COMPUTE_MS: worked})
-    return rows
+    return rows + (ledger.worked(job.owner, job.priority.value, job.claimed, job.finish) if change.ends_work else [])
 
 
 def write_event(

@@ -27,7 +27,7 @@ def upgrade() -> None:
 
 def of_jobs() -> None:
     for column in (
-        sa.Column("expires_in", sa.Integer(), nullable=True),
+        sa.Column("expires_in", sa.BigInteger(), nullable=True),
         sa.Column("tidy_after", Moment(), nullable=True),
         sa.Column("request", sa.String(length=100), nullable=True),
         sa.Column("calls_back", sa.Boolean(), nullable=True),
