@@ -68,6 +68,22 @@ def test_what_a_preset_says_falls_away_where_it_has_no_meaning(service, ours, dr
     assert (output["preset"], output[name]) == (ours["preset"], left)
 
 
+@pytest.mark.parametrize(
+    ("preset", "beside", "expected"),
+    [
+        ("format=webp,quality=50", "lossless=true", (None, True)),
+        ("format=webp,lossless=true", "quality=50", (50, None)),
+        ("format=webp,quality=50", "lossless=false", (50, False)),
+    ],
+)
+def test_lossless_and_quality_go_before_each_other_in_a_preset(start, small, preset, beside, expected) -> None:
+    service = start(**settings(f"g: {preset}"))
+    answer = service.http.post(f"/jobs?output=preset=g,{beside}", content=small)
+    assert answer.status_code == 202, answer.text
+    (output,) = answer.json()["outputs"]
+    assert (output.get("quality"), output.get("lossless")) == expected
+
+
 def test_a_preset_is_asked_for_in_the_query_too(service, small) -> None:
     answer = service.http.post("/jobs?output=preset=avatar,size=9,8&output=crop=0.2,.75", content=small)
     first, second = answer.json()["outputs"]

@@ -56,10 +56,17 @@ def a_crop(text: str) -> str:
     return ",".join(f"{float(share):g}" for share in found.groups())
 
 
+YES = ("true", "yes", "on", "1", "y", "t")
+"""What pydantic takes for true."""
+
+
 def without_meaning(given: dict[str, Any]) -> set[str]:
     """What a preset may say to no end, beside the fit and the format that the caller asks for."""
     form = FORMATS.get(str(a_format(given.get("format"))))
+    lossless = str(given.get("lossless")).lower() in YES
     return {
+        *(["quality"] if lossless else []),
+        *(["lossless"] if given.get("quality") is not None else []),
         *(["crop"] if given.get("fit", Fit.COVER) != Fit.COVER else []),
         *(["quality"] if form and not form.takes_quality else []),
         *(["lossless"] if form and not form.can_be_lossless else []),

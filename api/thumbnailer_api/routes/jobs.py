@@ -63,6 +63,8 @@ def get(wiring: Wiring, job: str) -> Response:
 def delete(wiring: Wiring, job: str) -> Response:
     """Cancel a job, or remove the data of one that is finished; the same again changes nothing."""
     found = wiring.stores.jobs.delete(job_id(job), g.owner, act())
+    if found.status is Status.CANCELLED:
+        wiring.stores.queue.cancelled(g.owner)
     return json_answer(JobAnswer.of(found))
 
 
@@ -72,6 +74,7 @@ def delete_all(wiring: Wiring) -> Response:
     done = wiring.stores.jobs.cancel_all(
         g.owner, Status(asked.status), act(), priority=asked.priority, since=asked.since, most=MOST_CANCELLED
     )
+    wiring.stores.queue.cancelled(g.owner)
     return json_answer(CancelledAnswer(cancelled=done))
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import insert, text
 
 from thumbnailer_storage.jobs import statements
 from thumbnailer_storage.jobs.clocks import clock
-from thumbnailer_storage.jobs.model import Job, Source
+from thumbnailer_storage.jobs.model import Act, Job, Source, Status
 from thumbnailer_storage.jobs.rows import job_values, output_values
 from thumbnailer_storage.jobs.tables import jobs, messages
 from thumbnailer_storage.opening import Stores
@@ -196,6 +196,28 @@ def test_more_owners_than_a_batch_serves_come_by_turns(stores: Stores, monkeypat
         assert order == 2 * order[:3]
         seen, after = seen + "".join(order[:3]), order[2]
     assert seen == 3 * "abcdefg"
+
+
+def test_who_cancels_all_that_waits_is_in_the_next_round_again_and_not_before_it(stores: Stores) -> None:
+    queue = SqlQueue(stores.database)
+
+    def send(owner: str, number: int) -> list[UUID]:
+        ids = recorded(stores, owner, number)
+        queue.send("standard", of(owner, ids))
+        return ids
+
+    send("ada", 50)
+    bens = send("ben", 50)
+    assert stores.jobs.cancel_all("ada", Status.PENDING, Act(), most=100) == 50
+    queue.cancelled("ada")
+    queue.cancelled("ben")  # who has cancelled nothing
+    (anew,) = send("ada", 1)
+    carls = send("carl", 1)
+    waiting = {*bens, anew, *carls}
+    served = [message.job for message in queue.receive(["standard"], most=200, visibility=30)]
+    order = [job for job in served if job in waiting]
+    assert order[:4] == [bens[0], *carls, bens[1], anew]
+    assert [job for job in order if job in bens] == bens
 
 
 def test_owners_whose_jobs_are_too_young_to_be_sent_take_no_share_of_a_batch(stores: Stores) -> None:

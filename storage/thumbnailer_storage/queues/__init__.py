@@ -75,6 +75,9 @@ class Queue(Protocol):
     def delete(self, message: Message) -> None:
         """Remove a message; nothing where it is gone or no longer ours."""
 
+    def cancelled(self, owner: str) -> None:
+        """An owner has cancelled jobs: where owners take turns here, those of his that nothing waits for are over."""
+
     def check(self, queues: Sequence[str]) -> None:
         """Raise QueueUnavailable where one of the queues could not be used now."""
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    exists,
     false,
     func,
     insert,
@@ -34,7 +35,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from thumbnailer_storage.jobs.clocks import clock
 from thumbnailer_storage.jobs.database import Database
-from thumbnailer_storage.jobs.tables import messages, ranks
+from thumbnailer_storage.jobs.model import Status
+from thumbnailer_storage.jobs.tables import jobs, messages, ranks
 from thumbnailer_storage.queues import Depth, Message, Outgoing
 
 COUNTED = 10_000
@@ -73,6 +75,28 @@ def take_ranks(dialect: str) -> Insert:
     again = {"rank": first, "next": after(first)}
     return new.on_conflict_do_update(index_elements=["queue", "owner"], set_=again).returning(ranks.c.rank)
 
+
+HEAD_OF_EACH = (
+    select(messages.c.rank)
+    .where(messages.c.queue == ranks.c.queue, func.coalesce(messages.c.received == 0, false()))
+    .order_by(messages.c.rank, messages.c.id)
+    .limit(1)
+    .correlate(ranks)
+    .scalar_subquery()
+)
+NEXT_ROUND = func.coalesce(HEAD_OF_EACH, ranks.c.next).bitwise_or(1) + 1
+GIVE_BACK = (
+    update(ranks)
+    .where(
+        ranks.c.owner == bindparam("of_owner"),
+        ~exists().where(
+            jobs.c.owner == ranks.c.owner, jobs.c.queue == ranks.c.queue, jobs.c.status == Status.PENDING.value
+        ),
+        ranks.c.next > NEXT_ROUND,
+    )
+    .values(next=NEXT_ROUND)
+)
+"""Who has cancelled all that waited is in the next round again, like everybody else, and not behind his former jobs."""
 
 SEND = insert(messages).values(received=0, sent=clock(), visible=clock(bindparam("delay")))
 ANY_VISIBLE = (
@@ -165,6 +189,10 @@ class SqlQueue:
     def delete(self, message: Message) -> None:
         with self._database.write() as connection:
             connection.execute(DELETE, receipt(message))
+
+    def cancelled(self, owner: str) -> None:
+        with self._database.write() as connection:
+            connection.execute(GIVE_BACK, {"of_owner": owner})
 
     def check(self, queues: Sequence[str]) -> None:
         self.quiet(queues)

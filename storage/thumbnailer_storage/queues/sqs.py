@@ -210,6 +210,9 @@ class SqsQueue:
         with self._asking(message.queue) as url, passing_over_old_receipts():
             self._calls.delete_message(QueueUrl=url, ReceiptHandle=message.receipt)
 
+    def cancelled(self, owner: str) -> None:
+        """Turns are the service's own affair."""
+
     def check(self, queues: Sequence[str]) -> None:
         for queue in queues:
             self.depth(queue)

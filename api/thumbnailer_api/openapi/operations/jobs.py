@@ -123,8 +123,8 @@ def get_jobs() -> Json:
 def delete_jobs() -> Json:
     return operation(
         "Cancel many jobs",
-        "All of yours that stand in one status and fit the rest, 20,000 at most in one call. What comes meanwhile may or "
-        "may not be among them.",
+        "All of yours that stand in one status and fit the rest, 20,000 at most in one call. What comes meanwhile may "
+        "or may not be among them.",
         ok(200, "How many were cancelled.", ref("Cancelled")),
         problems=("invalid-request",),
         parameters=options_of(CancelAsked),
