@@ -26,7 +26,7 @@ from thumbnailer_storage.jobs.pictures import FORMATS, Output, Result
 
 MAX_OUTPUTS = 20
 MAX_OUTPUT_PIXELS = 64_000_000
-"""Of all outputs of a job together: what fits into the CPU time that a job has by default, in any format."""
+"""Of all outputs of a job together: what fits into the CPU time that a job has by default, but for GIFs of noise."""
 MAX_METADATA_BYTES = 4096
 POISON_DEATHS = 5
 """A job fails as poison after this many deaths that it died alone; the first may have been a neighbour's doing."""
